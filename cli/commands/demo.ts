@@ -1,0 +1,3 @@
+export function demo(_o: object): Promise<void> {
+  return Promise.resolve()
+}

@@ -1,0 +1,65 @@
+import { parseConfig, type Config } from '../../sidecar/config/config.ts'
+import { ConfigError } from '../../sidecar/config/errors.ts'
+import { type Command } from '../../sidecar/config/variables.ts'
+import { createLogger } from '../../sidecar/logging/logger.ts'
+import { Sidecar } from '../../sidecar/sidecar.ts'
+import { realSources } from '../config-sources.ts'
+
+/** Exit code for a configuration that cannot work (sysexits.h EX_CONFIG): a supervisor can tell it from a crash. */
+const EX_CONFIG = 78
+
+/** Runs the sidecar or the gateway until a signal. */
+export async function serve(command: Command): Promise<void> {
+  const config = configOrExit(command)
+  const logger = createLogger(config.logLevel, command)
+  for (const warning of config.warnings) logger.warn(warning)
+  // A fault of ours must neither hide nor end what still works: say it, and let the next event be taken.
+  process.on('unhandledRejection', error => logger.error({ err: error }, 'unhandled rejection: please report this'))
+  let sidecar: Sidecar
+  try {
+    sidecar = await Sidecar.start(config, logger)
+  } catch (error) {
+    logger.fatal(`cannot start: ${(error as Error).message}`)
+    process.exitCode = 1
+    return
+  }
+  const { listen, opsAddress: ops } = sidecar
+  logger.info(
+    { listen, ops, brokers: config.brokers, topic: config.topic.text, durability: config.durability },
+    'ready'
+  )
+  stopOnSignal(sidecar, logger)
+}
+
+function configOrExit(command: Command): Config {
+  try {
+    return parseConfig(command, realSources(process.env))
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    const logger = createLogger('info', command)
+    for (const { variable, value, advice } of error.mistakes)
+      logger.fatal({ variable, value }, `${variable}: ${advice}`)
+    process.exit(EX_CONFIG)
+  }
+}
+
+function stopOnSignal(sidecar: Sidecar, logger: ReturnType<typeof createLogger>): void {
+  let stopping = false
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) {
+      logger.warn({ signal }, 'second signal: exiting at once')
+      process.exit(1)
+    }
+    stopping = true
+    logger.info({ signal }, 'stopping: events are taken until they cease, then what is pending is delivered')
+    void sidecar.stop().then(
+      ({ undelivered }) => process.exit(undelivered === 0 ? 0 : 1),
+      (error: unknown) => {
+        logger.fatal({ err: error }, 'stopping failed')
+        process.exit(1)
+      }
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}

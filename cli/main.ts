@@ -1,0 +1,46 @@
+#!/usr/bin/env node
+import { Command } from 'commander'
+import { packageVersion } from '../sidecar/version.ts'
+
+/** Ends with what went wrong on standard error, without a stack: these are the user's to read. */
+function fail(error: unknown): void {
+  console.error(`inference-logger: ${error instanceof Error ? error.message : String(error)}`)
+  process.exitCode = 1
+}
+
+const program = new Command('inference-logger')
+  .description('Takes the inference requests and responses that KServe logs as CloudEvents and writes them to Kafka.')
+  .version(packageVersion())
+  .showHelpAfterError()
+
+program
+  .command('sidecar')
+  .description('runs beside the predictor: events on 127.0.0.1:9480 to Kafka')
+  .addHelpText('after', '\nSettings are environment variables; KAFKA_BROKERS is required. See docs/configuration.md.')
+  .action(async () => (await import('./commands/serve.ts')).serve('sidecar'))
+
+program
+  .command('gateway')
+  .description('the same with the defaults of the original service: events on 0.0.0.0:8080, record format envelope')
+  .addHelpText('after', '\nSettings are environment variables; KAFKA_BROKERS is required. See docs/configuration.md.')
+  .action(async () => (await import('./commands/serve.ts')).serve('gateway'))
+
+program
+  .command('tail')
+  .description('follows topics and shows requests and responses')
+  .option('-b, --brokers <list>', 'Kafka bootstrap servers', process.env['KAFKA_BROKERS'])
+  .requiredOption('-t, --topic <name...>', 'topics to follow; ^… is a regular expression')
+  .option('--from-beginning', 'start with the oldest record instead of the next one')
+  .option('-n, --count <number>', 'stop after this many records')
+  .option('--json', 'one JSON object a record, with the whole payload')
+  .option('--wide', 'do not cut payloads to the width of the terminal')
+  .addHelpText('after', '\nKAFKA_CONFIG_<NAME> and KAFKA_CONFIG_FILE set librdkafka properties, as for the sidecar.')
+  .action(async (options: object) => (await import('./commands/tail.ts')).tail(options))
+
+program
+  .command('demo')
+  .description('the whole path on this machine: an embedded Kafka, the sidecar, captured KServe traffic, the records')
+  .option('--keep', 'stay running afterwards, to send events of your own')
+  .action(async (options: { keep?: boolean }) => (await import('./commands/demo.ts')).demo(options))
+
+await program.parseAsync().catch(fail)

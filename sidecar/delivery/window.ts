@@ -1,0 +1,56 @@
+import { type Lane } from './lane.ts'
+
+/**
+ * Bounds what is in flight, in bytes and records, and shares it among topics.
+ *
+ * A lane may hold at most as much as is still free for others (a dynamic threshold, after Choudhury and Hahne): one busy
+ * topic alone gets half of the window, and topics that are stuck leave room however many they are, so that they hold
+ * up only themselves.
+ */
+export class Window {
+  readonly #maxBytes: number
+  readonly #maxRecords: number
+  #bytes = 0
+  #records = 0
+
+  /** Usable are half of each bound by one topic, and all of it by many. */
+  constructor(maxBytes: number, maxRecords: number) {
+    this.#maxBytes = maxBytes
+    this.#maxRecords = maxRecords
+  }
+
+  get records(): number {
+    return this.#records
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * What a record counts: at most a quarter of the window, so that one that is larger than all of it can go, and, stuck,
+   * does not block everything.
+   */
+  charge(bytes: number): number {
+    return Math.min(bytes, Math.floor(this.#maxBytes / 4))
+  }
+
+  /** Whether a record of this charge may go. */
+  admits(lane: Lane, charge: number): boolean {
+    if (this.#bytes + charge > this.#maxBytes || this.#records >= this.#maxRecords) return false
+    if (lane.inFlight === 0) return true
+    return (
+      lane.inFlightBytes + charge <= this.#maxBytes - this.#bytes && lane.inFlight < this.#maxRecords - this.#records
+    )
+  }
+
+  add(charge: number): void {
+    this.#bytes += charge
+    this.#records++
+  }
+
+  remove(charge: number): void {
+    this.#bytes -= charge
+    this.#records--
+  }
+}

@@ -1,0 +1,116 @@
+import Kafka from 'node-rdkafka'
+import { type KafkaRecord } from '../records/record.ts'
+import { kafkaErrorOf, type KafkaError } from './errors.ts'
+import { type KafkaProperties } from './properties.ts'
+
+/** What a producer tells of. */
+export interface ProducerEvents<T> {
+  /** The fate of a record: `error` is undefined when all in-sync replicas have it. Called once per record. */
+  onReport(token: T, error: KafkaError | undefined): void
+  /** librdkafka speaks of a broker or of itself; it goes on trying by itself unless the error is fatal. */
+  onError(error: KafkaError): void
+  /** librdkafka's statistics, JSON text, every five seconds. */
+  onStatistics(json: string): void
+}
+
+/** What delivery needs of Kafka; tests have one of their own. */
+export interface RecordProducer<T> {
+  /**
+   * Hands a record to librdkafka, which copies it.
+   * @param token given back with the report
+   * @returns undefined, or why it was not taken; then no report will come
+   */
+  produce(record: KafkaRecord, token: T): KafkaError | undefined
+  /** Lets reports, errors and statistics that are waiting be called. */
+  poll(): void
+  /** Every record that was produced and not reported on; they will not be any more. */
+  abandon(): T[]
+  /** Ends the client. Reports that were not polled are lost: wait for them first. */
+  close(): Promise<void>
+}
+
+/** As much of node-rdkafka's client as connecting takes. */
+interface Connectable {
+  getMetadata?: (options: unknown, callback: (error: null, metadata: object) => void) => void
+  connect(options: object, callback: (error: unknown) => void): void
+}
+
+/** How long librdkafka may take to end, in ms: what it still has was abandoned before. */
+const DISCONNECT_MS = 200
+
+/** A librdkafka producer, without the traps of node-rdkafka. */
+export class KafkaProducer<T> implements RecordProducer<T> {
+  readonly #producer: Kafka.Producer
+  readonly #inFlight = new Map<number, T>()
+  #nextToken = 1
+  #closed = false
+
+  /**
+   * Starts a producer. Needs no broker: librdkafka connects, and goes on trying, by itself.
+   * @throws {Error} with librdkafka's words when the properties contradict each other or name a file that is not there
+   */
+  static async start<T>(properties: KafkaProperties, events: ProducerEvents<T>): Promise<KafkaProducer<T>> {
+    const producer = new KafkaProducer<T>(properties, events)
+    await producer.#connect()
+    return producer
+  }
+
+  private constructor(properties: KafkaProperties, events: ProducerEvents<T>) {
+    this.#producer = new Kafka.Producer(properties.global as object, properties.topic as object)
+    this.#producer.on('delivery-report', (error: Kafka.LibrdKafkaError | null, report: Kafka.DeliveryReport) => {
+      const id = report.opaque as number
+      const token = this.#inFlight.get(id)
+      if (token === undefined) return
+      this.#inFlight.delete(id)
+      // The binding's types call it non-null; it is null on success.
+      events.onReport(token, (error as unknown) ? kafkaErrorOf(error) : undefined)
+    })
+    this.#producer.on('event.error', error => events.onError(kafkaErrorOf(error)))
+    this.#producer.on('event.stats', (stats: { message: string }) => events.onStatistics(stats.message))
+  }
+
+  /**
+   * node-rdkafka's connect() waits for metadata, and tears the client down when no broker answers in time: whatever was
+   * produced is gone without a report, and a second connect() doubles every callback (node-rdkafka#1143). So it is
+   * called once, and its question for metadata is answered here, which leaves connecting to librdkafka.
+   */
+  async #connect(): Promise<void> {
+    const producer = this.#producer as unknown as Connectable
+    producer.getMetadata = (_options, callback) => callback(null, {})
+    await new Promise<void>((resolve, reject) => {
+      producer.connect({}, error => {
+        if (error) reject(new Error(kafkaErrorOf(error).message))
+        else resolve()
+      })
+    })
+    delete producer.getMetadata
+  }
+
+  produce(record: KafkaRecord, token: T): KafkaError | undefined {
+    const id = this.#nextToken++
+    this.#inFlight.set(id, token)
+    try {
+      this.#producer.produce(record.topic, null, record.value, record.key, undefined, id, record.headers)
+      return undefined
+    } catch (error) {
+      this.#inFlight.delete(id)
+      return kafkaErrorOf(error)
+    }
+  }
+
+  poll(): void {
+    if (!this.#closed) this.#producer.poll()
+  }
+
+  abandon(): T[] {
+    const tokens = [...this.#inFlight.values()]
+    this.#inFlight.clear()
+    return tokens
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await new Promise<void>(resolve => this.#producer.disconnect(DISCONNECT_MS, () => resolve()))
+  }
+}

@@ -1,0 +1,60 @@
+import Kafka from 'node-rdkafka'
+import { kafkaErrorOf, type KafkaError } from './errors.ts'
+import { type KafkaProperties } from './properties.ts'
+
+/** How topics are created. */
+export interface TopicSettings {
+  readonly partitions: number
+  readonly replicationFactor: number
+}
+
+/**
+ * - `ready`: the topic was created, or was there, or is not ours to create: let records go and see
+ * - otherwise the error for which it could not be created
+ */
+export type EnsureOutcome = 'ready' | KafkaError
+
+/** Makes sure that a topic is there before records are sent to it. Never throws. */
+export type EnsureTopic = (topic: string) => Promise<EnsureOutcome>
+
+/** ms that one attempt may take; the outage of a broker is waited for by trying again. */
+const ATTEMPT_MS = 10_000
+
+/** TOPIC_ALREADY_EXISTS. */
+const EXISTS = 36
+/** TOPIC_AUTHORIZATION_FAILED, CLUSTER_AUTHORIZATION_FAILED: Kafka looks at these before it looks whether the topic exists. */
+const NOT_ALLOWED: ReadonlySet<number> = new Set([29, 31])
+
+/** Properties of the producer that an admin client does not know or need. */
+const PRODUCER_ONLY =
+  /^(?:dr_cb|enable\.idempotence|linger\.ms|compression\.|queue\.buffering\.|message\.max\.bytes|statistics\.)/
+
+/**
+ * Makes an {@link EnsureTopic} that creates topics through a short-lived admin client, one at a time: such a client is
+ * a second librdkafka with threads of its own, nobody polls it, and ending it while a call is pending blocks the event
+ * loop.
+ */
+export function topicCreator({ global }: KafkaProperties, settings: TopicSettings): EnsureTopic {
+  const properties = Object.fromEntries(Object.entries(global).filter(([name]) => !PRODUCER_ONLY.test(name)))
+  let last: Promise<unknown> = Promise.resolve()
+  return topic => {
+    const attempt = last.then(() => createTopic(properties, topic, settings))
+    last = attempt
+    return attempt
+  }
+}
+
+async function createTopic(properties: object, topic: string, settings: TopicSettings): Promise<EnsureOutcome> {
+  let client: Kafka.IAdminClient
+  try {
+    client = Kafka.AdminClient.create(properties)
+  } catch (error) {
+    return kafkaErrorOf(error)
+  }
+  const wanted = { topic, num_partitions: settings.partitions, replication_factor: settings.replicationFactor }
+  const failure = await new Promise<unknown>(resolve => client.createTopic(wanted, ATTEMPT_MS, resolve))
+  client.disconnect()
+  if (!failure) return 'ready'
+  const error = kafkaErrorOf(failure)
+  return error.code === EXISTS || NOT_ALLOWED.has(error.code) ? 'ready' : error
+}

@@ -1,0 +1,126 @@
+import { type Logger } from 'pino'
+import { type DeliveryObserver } from './delivery/delivery.ts'
+import { IncidentLog } from './logging/incidents.ts'
+import { count, type Ledger } from './metrics/ledger.ts'
+import { type Metrics } from './metrics/metrics.ts'
+import { type ReceiverObserver } from './receiver/handler.ts'
+import { type RejectReason } from './receiver/replies.ts'
+import { type KafkaError } from './kafka/errors.ts'
+
+/** What an operator should do about a rejected request; the reasons that are the sender's own affair have none. */
+const REJECTION_ADVICE: Partial<Record<RejectReason, string>> = {
+  queue_full:
+    'events are refused: the queue is full because Kafka does not take them; check Kafka, or raise INFERENCE_LOGGER_MEMORY_MAX_BYTES',
+  too_many_topics: 'events are refused: KAFKA_TOPIC names more topics than INFERENCE_LOGGER_MAX_TOPICS allows',
+  too_many_connections: 'connections are refused: more than INFERENCE_LOGGER_MAX_CONNECTIONS',
+  event_too_large: 'an event is refused: its body is larger than INFERENCE_LOGGER_MAX_EVENT_BYTES'
+}
+
+/** What to do about a topic that cannot be created, by Kafka's error code. */
+const TOPIC_ADVICE: Readonly<Record<number, string>> = {
+  17: 'Kafka refuses the name; change KAFKA_TOPIC',
+  37: 'set KAFKA_TOPIC_PARTITIONS to what the cluster allows',
+  38: 'set KAFKA_TOPIC_REPLICATION_FACTOR to at most the number of brokers',
+  44: 'the cluster has a policy for topics; follow it in KAFKA_TOPIC_PARTITIONS and KAFKA_TOPIC_REPLICATION_FACTOR, or create the topic yourself'
+}
+
+/** The last thing that went wrong, for `/status`. */
+export interface LastError {
+  readonly at: string
+  readonly message: string
+}
+
+/**
+ * Turns what happens into counts and log lines: one line an incident and minute, never a payload.
+ */
+export class Observers implements ReceiverObserver, DeliveryObserver {
+  readonly #ledger: Ledger
+  readonly #metrics: () => Metrics
+  readonly #incidents: IncidentLog
+  lastError: LastError | undefined
+
+  /** @param metrics the histograms' owner, which is made after this */
+  constructor(ledger: Ledger, metrics: () => Metrics, logger: Logger) {
+    this.#ledger = ledger
+    this.#metrics = metrics
+    this.#incidents = new IncidentLog(logger)
+  }
+
+  received: ReceiverObserver['received'] = (kind, bytes) => {
+    this.#ledger.received[kind]++
+    this.#ledger.receivedBytes += bytes
+  }
+
+  acknowledged: ReceiverObserver['acknowledged'] = seconds => {
+    this.#metrics().ackDuration.observe(seconds)
+  }
+
+  rejected: ReceiverObserver['rejected'] = reason => {
+    count(this.#ledger.rejected, reason)
+    const advice = REJECTION_ADVICE[reason]
+    if (advice === undefined)
+      this.#report('info', `rejected ${reason}`, { reason }, `a request was rejected: ${reason}`)
+    else this.#report('warn', `rejected ${reason}`, { reason }, advice)
+  }
+
+  irregular: ReceiverObserver['irregular'] = what => count(this.#ledger.irregular, what)
+
+  failed: ReceiverObserver['failed'] = error => {
+    const { stack, message } = error as Error
+    this.#report('error', 'internal', { stack }, `a request failed because of a fault in inference-logger: ${message}`)
+  }
+
+  delivered: DeliveryObserver['delivered'] = (stored, seconds) => {
+    this.#ledger.delivered++
+    this.#ledger.deliveredBytes += stored.event.data.length
+    this.#ledger.lastDeliveryAt = Date.now()
+    this.#metrics().deliveryDuration.observe(Math.max(0, seconds))
+  }
+
+  dropped: DeliveryObserver['dropped'] = ({ event, topic, bytes }, reason) => {
+    count(this.#ledger.dropped, reason)
+    const id = event.attributes.find(({ name }) => name === 'id')?.value
+    const advice =
+      reason === 'record_too_large'
+        ? 'raise max.message.bytes of the topic'
+        : 'Kafka calls the record invalid; a compacted topic, for instance, takes no record without a key'
+    this.#report('error', `dropped ${reason} ${topic}`, { reason, topic, id, bytes }, `an event was dropped: ${advice}`)
+  }
+
+  attemptFailed: DeliveryObserver['attemptFailed'] = (topic, error) => {
+    count(this.#ledger.kafkaErrors, error.name)
+    this.#report(
+      'warn',
+      `attempt ${error.name} ${topic}`,
+      { topic, code: error.code, error: error.message },
+      'Kafka did not take a record'
+    )
+  }
+
+  topicFailed: DeliveryObserver['topicFailed'] = (topic, error) => {
+    count(this.#ledger.kafkaErrors, error.name)
+    const advice = TOPIC_ADVICE[error.code] ?? 'check that Kafka is reachable'
+    this.#report(
+      TOPIC_ADVICE[error.code] === undefined ? 'warn' : 'error',
+      `topic ${error.name} ${topic}`,
+      { topic, code: error.code, error: error.message },
+      `the topic ${topic} cannot be created (${error.message}): ${advice}; its events wait`
+    )
+  }
+
+  rebuilding: DeliveryObserver['rebuilding'] = (error, inFlight) => {
+    this.#ledger.producerRebuilds++
+    this.#report('error', 'rebuild', { code: error.code, inFlight }, `the producer is replaced: ${error.message}`)
+  }
+
+  /** librdkafka spoke of a broker. It goes on trying by itself. */
+  kafkaTrouble(error: KafkaError): void {
+    count(this.#ledger.kafkaErrors, error.name)
+    this.#report('warn', `kafka ${error.name}`, { code: error.code }, `Kafka: ${error.message}`)
+  }
+
+  #report(level: 'info' | 'warn' | 'error', kind: string, fields: object, message: string): void {
+    if (level !== 'info') this.lastError = { at: new Date().toISOString(), message }
+    this.#incidents.report(level, kind, fields, message)
+  }
+}

@@ -1,0 +1,33 @@
+import { type CloudEvent } from '../cloudevents/event.ts'
+import { type RecordHeader } from './record.ts'
+
+type HeaderMaker = (value: string) => RecordHeader
+
+const makers = new Map<string, HeaderMaker>()
+const MAX_CACHED_NAMES = 2000
+
+/** Attribute name to a maker of its header: the header's name is put together once per name and not once per event. */
+function makerOf(attributeName: string): HeaderMaker {
+  let maker = makers.get(attributeName)
+  if (maker === undefined) {
+    const header = attributeName === 'datacontenttype' ? 'content-type' : `ce_${attributeName}`
+    maker = value => ({ [header]: value })
+    if (makers.size < MAX_CACHED_NAMES) makers.set(attributeName, maker)
+  }
+  return maker
+}
+
+/**
+ * The record's headers in binary content mode (Kafka binding 3.2.3): `ce_` and the attribute's name, values as UTF-8
+ * text that is not percent-encoded, `datacontenttype` as `content-type`. In the order in which the attributes came.
+ * @param contentType replaces the event's `datacontenttype`, at the front (structured mode)
+ * @param omit an attribute to leave out
+ */
+export function headersOf(event: CloudEvent, contentType?: string, omit?: string): RecordHeader[] {
+  const headers: RecordHeader[] = contentType === undefined ? [] : [{ 'content-type': contentType }]
+  for (const { name, value } of event.attributes) {
+    if (name === omit || (contentType !== undefined && name === 'datacontenttype')) continue
+    headers.push(makerOf(name)(typeof value === 'string' ? value : String(value)))
+  }
+  return headers
+}
