@@ -49,7 +49,9 @@ function explain(code: string | undefined, address: string, variable: string): s
     case 'EACCES':
       return `cannot listen on ${address}: not permitted; set ${variable} to a port above 1023`
     case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
       return `cannot listen on ${address}: this machine has no such address; set ${variable}`
+    case undefined:
     default:
       return `cannot listen on ${address}: ${code ?? 'unknown error'}; check ${variable}`
   }

@@ -164,12 +164,12 @@ export class Sidecar {
 
   #createProducer(
     properties: ReturnType<typeof producerProperties>,
-    { onReport, onFatal }: ProducerCallbacks
+    callbacks: ProducerCallbacks
   ): Promise<RecordProducer<InFlight>> {
     return KafkaProducer.start<InFlight>(properties, {
-      onReport,
+      onReport: callbacks.onReport,
       onError: error => {
-        if (error.code === FATAL) onFatal(error)
+        if (error.code === FATAL) callbacks.onFatal(error)
         else this.#observers.kafkaTrouble(error)
       },
       onStatistics: json => {

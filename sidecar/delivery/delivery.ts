@@ -27,8 +27,8 @@ export interface DeliveryObserver {
 
 /** Callbacks that delivery hands to the producer it has made. */
 export interface ProducerCallbacks {
-  onReport(token: InFlight, error: KafkaError | undefined): void
-  onFatal(error: KafkaError): void
+  readonly onReport: (token: InFlight, error: KafkaError | undefined) => void
+  readonly onFatal: (error: KafkaError) => void
 }
 
 /** What delivery needs. */

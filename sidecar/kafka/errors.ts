@@ -25,7 +25,7 @@ function learnCodes(): void {
   const { err2str } = createRequire(import.meta.url)('node-rdkafka/librdkafka.js') as {
     err2str: (code: number) => string
   }
-  for (const [constant, code] of Object.entries(Kafka.CODES.ERRORS) as [string, number][]) {
+  for (const [constant, code] of Object.entries<number>(Kafka.CODES.ERRORS)) {
     if (namesByCode.has(code)) continue
     namesByCode.set(code, constant.replace(/^ERR_+/, '').toLowerCase())
     codesByText.set(normalise(err2str(code)), code)

@@ -56,7 +56,7 @@ export class KafkaProducer<T> implements RecordProducer<T> {
   }
 
   private constructor(properties: KafkaProperties, events: ProducerEvents<T>) {
-    this.#producer = new Kafka.Producer(properties.global as object, properties.topic as object)
+    this.#producer = new Kafka.Producer(properties.global, properties.topic)
     this.#producer.on('delivery-report', (error: Kafka.LibrdKafkaError | null, report: Kafka.DeliveryReport) => {
       const id = report.opaque as number
       const token = this.#inFlight.get(id)

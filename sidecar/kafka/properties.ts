@@ -26,7 +26,7 @@ export function checkProperty(name: string, value: string): PropertyCheck {
 
 function tryProperty(global: Record<string, string>, topic: Record<string, string>): string | undefined {
   try {
-    new Kafka.Producer(global as object, topic as object)
+    new Kafka.Producer(global, topic)
     return undefined
   } catch (error) {
     return (error as Error).message

@@ -1,0 +1,41 @@
+import { Ledger } from '../../sidecar/metrics/ledger.ts'
+import { Metrics } from '../../sidecar/metrics/metrics.ts'
+import { table } from './markdown.ts'
+
+/** The table of metrics, from the registry itself; Node's and the process's own are not listed one by one. */
+export async function metricsTable(): Promise<string> {
+  const nothing = {
+    pendingEvents: 0,
+    pendingBytes: 0,
+    pendingLimitBytes: 0,
+    inFlightRecords: 0,
+    oldestReceivedAt: undefined
+  }
+  const metrics = new Metrics(
+    new Ledger(),
+    () => nothing,
+    () => undefined,
+    { version: '', librdkafka: '', node: '' }
+  )
+  const all = await metrics.registry.getMetricsAsJSON()
+  metrics.registry.clear()
+  const own = all.filter(({ name }) => /^(?:inference_logger|rdkafka)_/.test(name))
+  return table(
+    ['metric', 'type', 'labels', 'meaning'],
+    own.map(metric => [`\`${metric.name}\``, String(metric.type), labelsOf(metric.name), metric.help])
+  )
+}
+
+const LABELS: Readonly<Record<string, string>> = {
+  inference_logger_build_info: '`version`, `librdkafka`, `node`',
+  inference_logger_events_received_total: '`type`: `request`, `response`, `other`',
+  inference_logger_events_dead_lettered_total: '`reason`',
+  inference_logger_events_dropped_total: '`reason`',
+  inference_logger_requests_rejected_total: '`reason`: see [receiving](receiving.md)',
+  inference_logger_events_irregular_total: '`reason`: see [receiving](receiving.md)',
+  inference_logger_kafka_errors_total: '`code`: librdkafka’s name of the error'
+}
+
+function labelsOf(name: string): string {
+  return LABELS[name] ?? (name.startsWith('rdkafka_broker_') ? '`broker`' : '')
+}
