@@ -6,6 +6,7 @@ import { type Metrics } from './metrics/metrics.ts'
 import { type ReceiverObserver } from './receiver/handler.ts'
 import { type RejectReason } from './receiver/replies.ts'
 import { type KafkaError } from './kafka/errors.ts'
+import { type LogLine } from './kafka/producer.ts'
 
 /** What an operator should do about a rejected request; the reasons that are the sender's own affair have none. */
 const REJECTION_ADVICE: Partial<Record<RejectReason, string>> = {
@@ -23,6 +24,9 @@ const TOPIC_ADVICE: Readonly<Record<number, string>> = {
   38: 'set KAFKA_TOPIC_REPLICATION_FACTOR to at most the number of brokers',
   44: 'the cluster has a policy for topics; follow it in KAFKA_TOPIC_PARTITIONS and KAFKA_TOPIC_REPLICATION_FACTOR, or create the topic yourself'
 }
+
+/** _TRANSPORT: a connection failed. */
+const TRANSPORT = -195
 
 /** The last thing that went wrong, for `/status`. */
 export interface LastError {
@@ -116,7 +120,15 @@ export class Observers implements ReceiverObserver, DeliveryObserver {
   /** librdkafka spoke of a broker. It goes on trying by itself. */
   kafkaTrouble(error: KafkaError): void {
     count(this.#ledger.kafkaErrors, error.name)
+    // The log line of a failed connection says more than its error, and comes with it.
+    if (error.code === TRANSPORT) return
     this.#report('warn', `kafka ${error.name}`, { code: error.code }, `Kafka: ${error.message}`)
+  }
+
+  /** librdkafka's own log: what it calls an error or a warning. The broker's name and the cause stand only here. */
+  kafkaLog({ severity, fac, message }: LogLine): void {
+    if (severity > 4) return
+    this.#report('warn', `librdkafka ${fac}`, { fac }, `Kafka: ${message.replace(/^\[thrd:[^\]]*\]:\s*/, '')}`)
   }
 
   #report(level: 'info' | 'warn' | 'error', kind: string, fields: object, message: string): void {

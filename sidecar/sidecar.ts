@@ -51,6 +51,7 @@ export class Sidecar {
       user: config.kafka,
       maxEventBytes: config.maxEventBytes,
       inFlightMaxRecords: config.inFlightMaxRecords,
+      createTopics: config.createTopics,
       clientId: config.podName === '' ? 'inference-logger' : `inference-logger-${config.podName}`
     })
     this.#delivery = new Delivery({
@@ -172,6 +173,7 @@ export class Sidecar {
         if (error.code === FATAL) callbacks.onFatal(error)
         else this.#observers.kafkaTrouble(error)
       },
+      onLog: line => this.#observers.kafkaLog(line),
       onStatistics: json => {
         this.#statisticsJson = json
       }

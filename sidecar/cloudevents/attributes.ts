@@ -9,7 +9,10 @@ const LEGAL_NAME = /^[a-z0-9]+$/
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/
 
 /** CloudEvents 0.2 names that became others in 1.0 (0.2 spec.md, 1.0 spec.md "Context Attributes"). */
-const RENAMED_SINCE_02: Readonly<Record<string, string>> = { schemaurl: 'dataschema', contenttype: 'datacontenttype' }
+const RENAMED_SINCE_02: ReadonlyMap<string, string> = new Map([
+  ['schemaurl', 'dataschema'],
+  ['contenttype', 'datacontenttype']
+])
 const CORE_02: ReadonlySet<string> = new Set([
   'id',
   'source',
@@ -23,21 +26,26 @@ const CORE_02: ReadonlySet<string> = new Set([
 
 /**
  * Turns the attributes of a 0.2 event into those of a 1.0 event. No consumer of the Kafka binding knows 0.2: KFServing
- * 0.3 is its only sender. Extension values come JSON-encoded, in quotes (sdk-go's codec_v02.go).
+ * 0.3 is its only sender.
  */
 export function upgradeFrom02(attributes: readonly Attribute[]): Attribute[] {
-  return attributes.map(({ name, value }) => {
-    if (name === 'specversion') return { name, value: '1.0' }
-    if (CORE_02.has(name)) return { name: RENAMED_SINCE_02[name] ?? name, value }
-    return { name, value: typeof value === 'string' ? fromJsonString(value) : value }
-  })
+  return attributes.map(({ name, value }) =>
+    name === 'specversion' ? { name, value: '1.0' } : { name: RENAMED_SINCE_02.get(name) ?? name, value }
+  )
+}
+
+/** Decodes the extension values of a 0.2 event in binary mode: JSON texts, strings in their quotes (sdk-go's codec_v02.go). */
+export function unquoteExtensions02(attributes: readonly Attribute[]): Attribute[] {
+  return attributes.map(one =>
+    CORE_02.has(one.name) || typeof one.value !== 'string' ? one : { name: one.name, value: fromJsonString(one.value) }
+  )
 }
 
 function fromJsonString(text: string): string {
   if (!text.startsWith('"')) return text
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'string' && !value.includes('\0') ? value : text
+    return typeof value === 'string' && isClean(value) ? value : text
   } catch {
     return text
   }
@@ -90,6 +98,17 @@ export function noteIrregular(attributes: readonly Attribute[], onIrregular: OnI
 /** Whether a value has the form of RFC 3339; kept as the text it came in either way. */
 export function isTimestamp(value: AttributeValue): boolean {
   return typeof value === 'string' && RFC3339.test(value)
+}
+
+/** Text that Kafka headers can carry: node-rdkafka cuts at NUL, and half a surrogate pair has no UTF-8. */
+export function isClean(text: string): boolean {
+  return !text.includes('\0') && text.isWellFormed()
+}
+
+/** Whether a value has control characters: forbidden (spec 3.1), but they survive every format we write. */
+export function hasControlCharacter(text: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  return /[\u0000-\u001f\u007f-\u009f]/.test(text)
 }
 
 /** Attribute names (spec 2 "Naming conventions"): lower-case letters and digits; `data` is the payload's. */

@@ -1,7 +1,7 @@
-import { checkRequired, isLegalName, isTimestamp, upgradeFrom02 } from './attributes.ts'
+import { checkRequired, isClean, isLegalName, isTimestamp, upgradeFrom02 } from './attributes.ts'
 import { decodeBase64 } from './base64.ts'
 import { InvalidEventError, type OnIrregular } from './errors.ts'
-import { type Attribute, type CloudEvent } from './event.ts'
+import { attribute, type Attribute, type CloudEvent } from './event.ts'
 import { decodeHeaderValue, utf8Of, type HeaderDecoding } from './header-values.ts'
 
 /** What a request header is to an event. Worked out once per spelling: see {@link roleOf}. */
@@ -47,7 +47,6 @@ export function parseBinary(
   let contentType: string | undefined
   let hasDataContentType = false
   let before10: string | undefined
-  let isBase64 = false
   for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
     const raw = rawHeaders[i + 1] ?? ''
     const role = roleOf(rawHeaders[i] ?? '')
@@ -63,7 +62,6 @@ export function parseBinary(
     else if (role.isTime && !isTimestamp(value)) onIrregular('time')
     if (role.name === 'datacontenttype') hasDataContentType = true
     else if (role.name === 'specversion' && value !== '1.0') before10 = value
-    else if (role.name === 'datacontentencoding') isBase64 = value.toLowerCase() === 'base64'
     addOrJoin(attributes, role.name, value)
   }
   if (attributes.length === (contentType === undefined ? 0 : 1)) {
@@ -76,8 +74,28 @@ export function parseBinary(
   if (hasDataContentType) event = { attributes: settleContentType(attributes, contentType, onIrregular), data: body }
   checkRequired(event.attributes)
   if (before10 === undefined) return event
-  if (isBase64) event = decodeBody(event)
-  return before10 === '0.2' ? { attributes: upgradeFrom02(event.attributes), data: event.data } : event
+  if (before10 !== '0.2') return decodeBody(event)
+  return decodeBody({ attributes: upgradeFrom02(readAgainAs02(event.attributes, rawHeaders)), data: body })
+}
+
+/** Quotes around a 0.2 value are those of a JSON string and not HTTP's (KFServing 0.3: sdk-go's codec_v02.go). */
+function readAgainAs02(attributes: readonly Attribute[], rawHeaders: readonly string[]): Attribute[] {
+  return attributes.map(one => {
+    const texts = rawHeaders.filter((_, i) => i % 2 === 1 && rawHeaders[i - 1]?.toLowerCase() === `ce-${one.name}`)
+    const [text] = texts
+    if (texts.length !== 1 || !text?.startsWith('"')) return one
+    const value = stringFromJson(utf8Of(text, () => {}))
+    return value === undefined ? one : { name: one.name, value }
+  })
+}
+
+function stringFromJson(text: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'string' && isClean(value) ? value : undefined
+  } catch {
+    return undefined
+  }
 }
 
 /** A repeated header is one list (RFC 9110 5.3), as Node's own `headers` has it. */
@@ -112,6 +130,7 @@ function settleContentType(
  * payload itself, so it is decoded at the door and the attribute goes.
  */
 function decodeBody(event: CloudEvent): CloudEvent {
+  if (String(attribute(event, 'datacontentencoding')).toLowerCase() !== 'base64') return event
   return {
     attributes: event.attributes.filter(({ name }) => name !== 'datacontentencoding'),
     data: decodeBase64(event.data.toString('latin1'), 'the body that datacontentencoding=base64 announces')

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { hasControlCharacter } from './attributes.ts'
 import { InvalidEventError, type OnIrregular } from './errors.ts'
 
 /** How `ce-` header values are decoded: see docs/receiving.md. */
@@ -7,6 +8,8 @@ export type HeaderDecoding = 'auto' | 'strict' | 'raw'
 /** Anything that could need work: a percent sign, a byte above ASCII. A quoted string is found by its first character. */
 const SUSPECT = /[%\u0080-\u00ff]/
 const QUOTE = 0x22
+/** What percent-encoding leaves nowhere: HTTP binding 3.1.3.2 has double quotes and everything above ASCII encoded. */
+const NEVER_IN_ENCODED = /["\u0080-\uffff]/
 
 /**
  * Decodes a header value to an attribute value.
@@ -14,7 +17,8 @@ const QUOTE = 0x22
  * Node hands header bytes over as latin1, while KServe's agent sends UTF-8 bytes as they are, so text above ASCII is
  * read again as UTF-8. HTTP binding 3.1.3.2 then wants double quotes undone and one round of percent-decoding, but
  * neither sdk-go (KServe) nor sdk-java encodes (cloudevents/spec#1397), and a strict decoder would refuse their raw
- * JSON: hence `auto`.
+ * JSON: hence `auto`. It leaves text alone that shows its sender does not encode, like `{"Referer":["/?q=%22a%22"]}`
+ * among KServe's metadata, which would not even stay JSON.
  * @throws {InvalidEventError} in `strict`, for a value that does not decode
  */
 export function decodeHeaderValue(
@@ -24,19 +28,26 @@ export function decodeHeaderValue(
   onIrregular: OnIrregular
 ): string {
   if (!SUSPECT.test(raw) && raw.charCodeAt(0) !== QUOTE) return raw
-  const text = utf8Of(raw, onIrregular)
+  const text = utf8Of(raw, decoding === 'strict' ? () => refuse(name) : onIrregular)
   if (decoding === 'raw') return text
   const unquoted = unquote(text)
-  const decoded = percentDecode(unquoted)
-  if (decoded !== undefined) return decoded
-  if (decoding === 'strict') {
-    throw new InvalidEventError(
-      'invalid_attribute',
-      `header ce-${name}: percent-encoding is not valid UTF-8 (HTTP binding 3.1.3.2; INFERENCE_LOGGER_HEADER_DECODING=auto keeps such text)`
-    )
+  if (decoding === 'strict' || unquoted !== text || !text.includes('%') || !NEVER_IN_ENCODED.test(text)) {
+    const decoded = percentDecode(unquoted)
+    if (decoded !== undefined) {
+      if (hasControlCharacter(decoded)) onIrregular('attribute_value')
+      return decoded
+    }
   }
+  if (decoding === 'strict') refuse(name)
   onIrregular('header_escape')
   return text
+}
+
+function refuse(name: string): never {
+  throw new InvalidEventError(
+    'invalid_attribute',
+    `header ce-${name} does not decode to valid UTF-8 (HTTP binding 3.1.3.2; INFERENCE_LOGGER_HEADER_DECODING=auto keeps such text)`
+  )
 }
 
 /** Reads latin1 text as the UTF-8 bytes it stands for; text that is no UTF-8 stays as it is. */

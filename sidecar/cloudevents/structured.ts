@@ -1,5 +1,5 @@
 import { isUtf8 } from 'node:buffer'
-import { checkRequired, noteIrregular, upgradeFrom02 } from './attributes.ts'
+import { checkRequired, hasControlCharacter, isClean, noteIrregular, upgradeFrom02 } from './attributes.ts'
 import { decodeBase64 } from './base64.ts'
 import { isJson } from './content-type.ts'
 import { InvalidEventError, type OnIrregular } from './errors.ts'
@@ -44,8 +44,8 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    // V8's message quotes the text, and a payload must never reach a reply or a log.
-    const position = /position \d+/.exec((error as Error).message)?.[0]
+    // V8's message may quote the text, and a payload must never reach a reply or a log.
+    const position = / in JSON at (position \d+)(?: \(line \d+ column \d+\))?$/.exec((error as Error).message)?.[1]
     throw new InvalidEventError(
       'invalid_json',
       `the body is not JSON${position === undefined ? '' : ` (at ${position})`}`
@@ -60,7 +60,7 @@ function eventOf(text: string, value: unknown, onIrregular: OnIrregular): CloudE
   const object = value as Record<string, unknown>
   const attributes: Attribute[] = []
   for (const [name, member] of Object.entries(object)) {
-    if (name === 'data' || (name === 'data_base64' && object['specversion'] !== '0.2')) continue
+    if (name === 'data' || name === 'data_base64') continue
     // JSON event format 2.2: null is absent.
     if (member !== null) attributes.push({ name: checkName(name), value: attributeValue(name, member, onIrregular) })
   }
@@ -71,9 +71,15 @@ function eventOf(text: string, value: unknown, onIrregular: OnIrregular): CloudE
 }
 
 function checkName(name: string): string {
-  if (name === '' || !isClean(name))
+  if (name === '' || !isClean(name)) {
     throw new InvalidEventError('invalid_attribute', 'an attribute name is empty or no text')
+  }
   return name
+}
+
+/** For messages: a name is its sender's choice, and may be as long as a body. */
+function shortened(name: string): string {
+  return name.length > 40 ? `${name.slice(0, 40)}…` : name
 }
 
 /** Attribute types of the JSON format (2.2): strings, integers and booleans; there is no way to carry the rest. */
@@ -82,28 +88,22 @@ function attributeValue(name: string, value: unknown, onIrregular: OnIrregular):
     if (!isClean(value)) {
       throw new InvalidEventError(
         'invalid_attribute',
-        `attribute ${name} contains U+0000 or half a surrogate pair (spec 3.1)`
+        `attribute ${shortened(name)} contains U+0000 or half a surrogate pair (spec 3.1)`
       )
     }
-    // Other control characters are forbidden too, but survive every format we write.
-    // eslint-disable-next-line no-control-regex
-    if (/[\u0001-\u001f\u007f-\u009f]/.test(value)) onIrregular('attribute_value')
+    if (hasControlCharacter(value)) onIrregular('attribute_value')
     return value
   }
   if (typeof value === 'boolean') return value
   if (typeof value === 'number' && Number.isSafeInteger(value)) {
-    if (Math.abs(value) > 2 ** 31) onIrregular('attribute_value')
+    // An Integer has 32 bits (spec 3.1); more of them survive all the same.
+    if (value !== (value | 0)) onIrregular('attribute_value')
     return value
   }
   throw new InvalidEventError(
     'invalid_attribute',
-    `attribute ${name} is no string, integer or boolean (JSON event format 2.2)`
+    `attribute ${shortened(name)} is no string, integer or boolean (JSON event format 2.2)`
   )
-}
-
-/** Text that Kafka headers can carry: node-rdkafka cuts at NUL, and half a surrogate pair has no UTF-8. */
-function isClean(text: string): boolean {
-  return !text.includes('\0') && text.isWellFormed()
 }
 
 function dataOf(text: string, object: Record<string, unknown>, attributes: Attribute[]): CloudEvent {
@@ -116,8 +116,10 @@ function dataOf(text: string, object: Record<string, unknown>, attributes: Attri
   }
   if (!('data' in object)) return { attributes, data: Buffer.alloc(0) }
   const data = object['data']
-  const encoding = attributes.find(({ name }) => name === 'datacontentencoding')
-  if (encoding?.value === 'base64' && typeof data === 'string') {
+  // In 1.0 an extension like any other: data_base64 took its place.
+  const encoding =
+    object['specversion'] === '1.0' ? undefined : attributes.find(({ name }) => name === 'datacontentencoding')
+  if (String(encoding?.value).toLowerCase() === 'base64' && typeof data === 'string') {
     const rest = attributes.filter(one => one !== encoding)
     return { attributes: withContentType(rest, contentType), data: decodeBase64(data, 'data') }
   }

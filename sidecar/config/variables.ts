@@ -65,7 +65,7 @@ export const variables = {
     name: 'INFERENCE_LOGGER_CREATE_TOPICS',
     default: 'true',
     parse: parseBoolean,
-    doc: 'Create topics that are missing. Where that is not allowed, events wait until the topic is there.'
+    doc: 'Create topics that are missing. Where that is not allowed, events wait until the topic is there. `false` leaves it to the broker (`auto.create.topics.enable`) or to you.'
   }),
   maxTopics: define({
     name: 'INFERENCE_LOGGER_MAX_TOPICS',

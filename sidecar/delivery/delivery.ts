@@ -1,6 +1,6 @@
 import { type KafkaError } from '../kafka/errors.ts'
 import { type RecordProducer } from '../kafka/producer.ts'
-import { type EnsureTopic } from '../kafka/topics.ts'
+import { type EnsureTopic, type TopicExists } from '../kafka/topics.ts'
 import { type KafkaRecord } from '../records/record.ts'
 import { type EventStore, type StoredEvent } from '../store/store.ts'
 import { backoffMs } from './backoff.ts'
@@ -143,7 +143,8 @@ export class Delivery {
       return
     }
     lane.state = 'preparing'
-    void this.#d.ensureTopic(lane.topic).then(outcome => {
+    const exists: TopicExists = topic => this.#producer?.topicExists(topic) ?? Promise.resolve(NO_PRODUCER)
+    void this.#d.ensureTopic(lane.topic, exists).then(outcome => {
       if (this.#stopped) return
       if (outcome === 'ready') {
         lane.state = 'open'
@@ -242,6 +243,9 @@ export class Delivery {
     }
   }
 }
+
+/** While the producer is replaced there is nobody to ask (_STATE). */
+const NO_PRODUCER: KafkaError = { code: -172, name: 'state', message: 'the producer is being replaced' }
 
 /** _UNKNOWN_TOPIC, _UNKNOWN_PARTITION, UNKNOWN_TOPIC_OR_PART: the topic may have been deleted, and is made anew. */
 const TOPIC_GONE: ReadonlySet<number> = new Set([-188, -190, 3])

@@ -9,8 +9,19 @@ export interface ProducerEvents<T> {
   onReport(token: T, error: KafkaError | undefined): void
   /** librdkafka speaks of a broker or of itself; it goes on trying by itself unless the error is fatal. */
   onError(error: KafkaError): void
+  /** A line of librdkafka's own log, with the detail that its errors lack (which broker, and why). */
+  onLog(line: LogLine): void
   /** librdkafka's statistics, JSON text, every five seconds. */
   onStatistics(json: string): void
+}
+
+/** A line of librdkafka's log. */
+export interface LogLine {
+  /** syslog's: 3 error, 4 warning, 6 info, 7 debug */
+  readonly severity: number
+  /** What it is about, in librdkafka's word: `FAIL`, `CONFWARN`; bounded. */
+  readonly fac: string
+  readonly message: string
 }
 
 /** What delivery needs of Kafka; tests have one of their own. */
@@ -23,6 +34,8 @@ export interface RecordProducer<T> {
   produce(record: KafkaRecord, token: T): KafkaError | undefined
   /** Lets reports, errors and statistics that are waiting be called. */
   poll(): void
+  /** Whether the topic is there; asking does not create it unless the broker may (`createTopics` off). */
+  topicExists(topic: string): Promise<boolean | KafkaError>
   /** Every record that was produced and not reported on; they will not be any more. */
   abandon(): T[]
   /** Ends the client. Reports that were not polled are lost: wait for them first. */
@@ -37,6 +50,9 @@ interface Connectable {
 
 /** How long librdkafka may take to end, in ms: what it still has was abandoned before. */
 const DISCONNECT_MS = 200
+
+/** How long Kafka may take to say whether a topic exists, in ms; a thread of the pool waits for it, and so does an end. */
+const METADATA_MS = 2000
 
 /** A librdkafka producer, without the traps of node-rdkafka. */
 export class KafkaProducer<T> implements RecordProducer<T> {
@@ -66,6 +82,8 @@ export class KafkaProducer<T> implements RecordProducer<T> {
       events.onReport(token, (error as unknown) ? kafkaErrorOf(error) : undefined)
     })
     this.#producer.on('event.error', error => events.onError(kafkaErrorOf(error)))
+    // Without a listener these lines are lost (lib/client.js).
+    this.#producer.on('event.log', (line: LogLine) => events.onLog(line))
     this.#producer.on('event.stats', (stats: { message: string }) => events.onStatistics(stats.message))
   }
 
@@ -100,6 +118,16 @@ export class KafkaProducer<T> implements RecordProducer<T> {
 
   poll(): void {
     if (!this.#closed) this.#producer.poll()
+  }
+
+  topicExists(topic: string): Promise<boolean | KafkaError> {
+    return new Promise(resolve => {
+      const options = { topic, allTopics: false, timeout: METADATA_MS }
+      this.#producer.getMetadata(options, (error: unknown, metadata: Kafka.Metadata | undefined) => {
+        if (error) resolve(kafkaErrorOf(error))
+        else resolve(metadata?.topics.some(({ name, partitions }) => name === topic && partitions.length > 0) ?? false)
+      })
+    })
   }
 
   abandon(): T[] {

@@ -57,6 +57,8 @@ export interface ProducerOptions {
   readonly user: KafkaProperties
   readonly maxEventBytes: number
   readonly inFlightMaxRecords: number
+  /** Topics are created by us, with partitions and replicas as set, and never by the broker with its own defaults. */
+  readonly createTopics: boolean
   readonly clientId: string
 }
 
@@ -69,7 +71,7 @@ function maxRecordBytes(maxEventBytes: number): number {
  * The producer's properties: no loss, no reordering, bounded memory. See docs/kafka.md for each.
  */
 export function producerProperties(options: ProducerOptions): KafkaProperties {
-  const { brokers, user, maxEventBytes, inFlightMaxRecords, clientId } = options
+  const { brokers, user, maxEventBytes, inFlightMaxRecords, createTopics, clientId } = options
   const maxBytes = maxRecordBytes(maxEventBytes)
   return {
     global: {
@@ -84,6 +86,7 @@ export function producerProperties(options: ProducerOptions): KafkaProperties {
       'log.connection.close': false,
       // KIP-714 telemetry to the broker: nothing that anyone asked for.
       'enable.metrics.push': false,
+      'allow.auto.create.topics': !createTopics,
       ...user.global,
       'bootstrap.servers': brokers,
       'message.max.bytes': maxBytes,

@@ -14,8 +14,11 @@ export interface TopicSettings {
  */
 export type EnsureOutcome = 'ready' | KafkaError
 
+/** Asks Kafka whether a topic is there. Never throws: an error says that nobody answered. */
+export type TopicExists = (topic: string) => Promise<boolean | KafkaError>
+
 /** Makes sure that a topic is there before records are sent to it. Never throws. */
-export type EnsureTopic = (topic: string) => Promise<EnsureOutcome>
+export type EnsureTopic = (topic: string, exists: TopicExists) => Promise<EnsureOutcome>
 
 /** ms that one attempt may take; the outage of a broker is waited for by trying again. */
 const ATTEMPT_MS = 10_000
@@ -30,15 +33,19 @@ const PRODUCER_ONLY =
   /^(?:dr_cb|enable\.idempotence|linger\.ms|compression\.|queue\.buffering\.|message\.max\.bytes|statistics\.)/
 
 /**
- * Makes an {@link EnsureTopic} that creates topics through a short-lived admin client, one at a time: such a client is
- * a second librdkafka with threads of its own, nobody polls it, and ending it while a call is pending blocks the event
- * loop.
+ * Makes an {@link EnsureTopic} that looks first, since most topics are there and creating needs a right that many
+ * producers lack. What is missing is created through a short-lived admin client, one at a time: such a client is a
+ * second librdkafka with threads of its own, nobody polls it, and ending it while a call is pending blocks the event loop.
  */
 export function topicCreator({ global }: KafkaProperties, settings: TopicSettings): EnsureTopic {
   const properties = Object.fromEntries(Object.entries(global).filter(([name]) => !PRODUCER_ONLY.test(name)))
   let last: Promise<unknown> = Promise.resolve()
-  return topic => {
-    const attempt = last.then(() => createTopic(properties, topic, settings))
+  return (topic, exists) => {
+    const attempt = last.then(async () => {
+      const found = await exists(topic)
+      if (found === true) return 'ready'
+      return found === false ? await createTopic(properties, topic, settings) : found
+    })
     last = attempt
     return attempt
   }

@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib'
+import { isTimestamp } from '../cloudevents/attributes.ts'
 import { attribute, kindOf, type CloudEvent } from '../cloudevents/event.ts'
 import { isGzip } from './gzip.ts'
 import { isJsonText } from './json.ts'
@@ -40,7 +41,8 @@ function payloadMembers(data: Buffer): string {
 
 /** Seconds since 1970, cut and not rounded (Go's Time.Unix); the zero time for a `time` that is absent or no time. */
 function secondsOf(time: unknown): number {
-  const ms = typeof time === 'string' ? Date.parse(time) : NaN
+  // Date.parse makes a date of "1" too, and one that depends on this machine's time zone.
+  const ms = typeof time === 'string' && isTimestamp(time) ? Date.parse(time) : NaN
   return Number.isNaN(ms) ? ZERO_TIME_SECONDS : Math.floor(ms / 1000)
 }
 
