@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { packageVersion } from '../sidecar/version.ts'
+import { type TailOptions } from './commands/tail.ts'
 
 /** Ends with what went wrong on standard error, without a stack: these are the user's to read. */
 function fail(error: unknown): void {
@@ -28,14 +29,14 @@ program
 program
   .command('tail')
   .description('follows topics and shows requests and responses')
-  .option('-b, --brokers <list>', 'Kafka bootstrap servers', process.env['KAFKA_BROKERS'])
+  .addOption(new Option('-b, --brokers <list>', 'Kafka bootstrap servers, host:port').env('KAFKA_BROKERS'))
   .requiredOption('-t, --topic <name...>', 'topics to follow; ^… is a regular expression')
   .option('--from-beginning', 'start with the oldest record instead of the next one')
   .option('-n, --count <number>', 'stop after this many records')
   .option('--json', 'one JSON object a record, with the whole payload')
-  .option('--wide', 'do not cut payloads to the width of the terminal')
+  .option('--wide', 'show payloads whole, not cut to the width of the terminal')
   .addHelpText('after', '\nKAFKA_CONFIG_<NAME> and KAFKA_CONFIG_FILE set librdkafka properties, as for the sidecar.')
-  .action(async (options: object) => (await import('./commands/tail.ts')).tail(options))
+  .action(async (options: TailOptions) => (await import('./commands/tail.ts')).tail(options))
 
 program
   .command('demo')

@@ -48,7 +48,8 @@ function stopOnSignal(sidecar: Sidecar, logger: ReturnType<typeof createLogger>)
   const stop = (signal: NodeJS.Signals): void => {
     if (stopping) {
       logger.warn({ signal }, 'second signal: exiting at once')
-      process.exit(1)
+      // Not process.exit(): it waits for the thread pool, where a question to an absent Kafka may take its time.
+      process.kill(process.pid, 'SIGKILL')
     }
     stopping = true
     logger.info({ signal }, 'stopping: events are taken until they cease, then what is pending is delivered')

@@ -29,9 +29,12 @@ const CORE_02: ReadonlySet<string> = new Set([
  * 0.3 is its only sender.
  */
 export function upgradeFrom02(attributes: readonly Attribute[]): Attribute[] {
-  return attributes.map(({ name, value }) =>
-    name === 'specversion' ? { name, value: '1.0' } : { name: RENAMED_SINCE_02.get(name) ?? name, value }
-  )
+  return attributes.flatMap(({ name, value }) => {
+    if (name === 'specversion') return { name, value: '1.0' }
+    const renamed = RENAMED_SINCE_02.get(name) ?? name
+    // Where both are there the name of 1.0 wins: it is what the Content-Type header became.
+    return renamed !== name && attributes.some(one => one.name === renamed) ? [] : { name: renamed, value }
+  })
 }
 
 /** Decodes the extension values of a 0.2 event in binary mode: JSON texts, strings in their quotes (sdk-go's codec_v02.go). */

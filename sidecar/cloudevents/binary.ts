@@ -2,11 +2,18 @@ import { checkRequired, isClean, isLegalName, isTimestamp, upgradeFrom02 } from 
 import { decodeBase64 } from './base64.ts'
 import { InvalidEventError, type OnIrregular } from './errors.ts'
 import { attribute, type Attribute, type CloudEvent } from './event.ts'
-import { decodeHeaderValue, utf8Of, type HeaderDecoding } from './header-values.ts'
+import { decodeHeaderValue, isPlain, utf8Of, type HeaderDecoding } from './header-values.ts'
 
 /** What a request header is to an event. Worked out once per spelling: see {@link roleOf}. */
 type Role =
-  | { readonly kind: 'attribute'; readonly name: string; readonly legal: boolean; readonly isTime: boolean }
+  | {
+      readonly kind: 'attribute'
+      readonly name: string
+      readonly legal: boolean
+      readonly isTime: boolean
+      /** The last value that was taken as it stood: most attributes of a sender are the same in every event. */
+      last: Attribute | undefined
+    }
   | { readonly kind: 'content-type' }
   | { readonly kind: 'other' }
 
@@ -23,7 +30,13 @@ function roleOf(rawName: string): Role {
     const name = rawName.toLowerCase()
     if (name.startsWith('ce-') && name.length > 3) {
       const attribute = name.slice(3)
-      role = { kind: 'attribute', name: attribute, legal: isLegalName(attribute), isTime: attribute === 'time' }
+      role = {
+        kind: 'attribute',
+        name: attribute,
+        legal: isLegalName(attribute),
+        isTime: attribute === 'time',
+        last: undefined
+      }
     } else role = name === 'content-type' ? CONTENT_TYPE : OTHER
     // Names are the sender's to choose: without a bound this map would be a leak.
     if (roles.size < MAX_CACHED_NAMES) roles.set(rawName, role)
@@ -57,12 +70,18 @@ export function parseBinary(
       attributes.push({ name: 'datacontenttype', value: contentType })
       continue
     }
+    if (role.last !== undefined && role.last.value === raw) {
+      addOrJoin(attributes, role.last)
+      continue
+    }
     const value = decodeHeaderValue(role.name, raw, decoding, onIrregular)
     if (!role.legal) onIrregular('attribute_name')
     else if (role.isTime && !isTimestamp(value)) onIrregular('time')
     if (role.name === 'datacontenttype') hasDataContentType = true
     else if (role.name === 'specversion' && value !== '1.0') before10 = value
-    addOrJoin(attributes, role.name, value)
+    const one: Attribute = { name: role.name, value }
+    if (isWorthKeeping(role, raw)) role.last = one
+    addOrJoin(attributes, one)
   }
   if (attributes.length === (contentType === undefined ? 0 : 1)) {
     throw new InvalidEventError(
@@ -75,7 +94,9 @@ export function parseBinary(
   checkRequired(event.attributes)
   if (before10 === undefined) return event
   if (before10 !== '0.2') return decodeBody(event)
-  return decodeBody({ attributes: upgradeFrom02(readAgainAs02(event.attributes, rawHeaders)), data: body })
+  const upgraded = upgradeFrom02(readAgainAs02(event.attributes, rawHeaders))
+  checkRequired(upgraded)
+  return decodeBody({ attributes: upgraded, data: body })
 }
 
 /** Quotes around a 0.2 value are those of a JSON string and not HTTP's (KFServing 0.3: sdk-go's codec_v02.go). */
@@ -99,7 +120,8 @@ function stringFromJson(text: string): string | undefined {
 }
 
 /** A repeated header is one list (RFC 9110 5.3), as Node's own `headers` has it. */
-function addOrJoin(attributes: Attribute[], name: string, value: string): void {
+function addOrJoin(attributes: Attribute[], one: Attribute): void {
+  const { name, value } = one
   for (let i = 0; i < attributes.length; i++) {
     const known = attributes[i]
     if (known?.name === name && name !== 'datacontenttype') {
@@ -107,7 +129,20 @@ function addOrJoin(attributes: Attribute[], name: string, value: string): void {
       return
     }
   }
-  attributes.push({ name, value })
+  attributes.push(one)
+}
+
+/** Names whose values differ in every event, or are looked at beyond their text. */
+const NOT_KEPT: ReadonlySet<string> = new Set(['id', 'time', 'recordedtime', 'datacontenttype'])
+const MAX_KEPT_LENGTH = 256
+
+/**
+ * Whether the next event may share this attribute: one object and one string for all events in the queue. Only what
+ * needed no decoding and was regular, so that taking it again is exactly what reading it again would be.
+ */
+function isWorthKeeping(role: { name: string; legal: boolean }, raw: string): boolean {
+  if (!role.legal || raw.length > MAX_KEPT_LENGTH || NOT_KEPT.has(role.name) || !isPlain(raw)) return false
+  return role.name !== 'specversion' || raw === '1.0'
 }
 
 /** `ce-datacontenttype` MUST NOT be present (HTTP binding 3.1.1): where it is, Content-Type wins, and one of them stays. */

@@ -27,7 +27,7 @@ export function decodeHeaderValue(
   decoding: HeaderDecoding,
   onIrregular: OnIrregular
 ): string {
-  if (!SUSPECT.test(raw) && raw.charCodeAt(0) !== QUOTE) return raw
+  if (isPlain(raw)) return raw
   const text = utf8Of(raw, decoding === 'strict' ? () => refuse(name) : onIrregular)
   if (decoding === 'raw') return text
   const unquoted = unquote(text)
@@ -41,6 +41,11 @@ export function decodeHeaderValue(
   if (decoding === 'strict') refuse(name)
   onIrregular('header_escape')
   return text
+}
+
+/** Whether a value is the same however it is decoded, and nothing about it counts. */
+export function isPlain(raw: string): boolean {
+  return !SUSPECT.test(raw) && raw.charCodeAt(0) !== QUOTE
 }
 
 function refuse(name: string): never {

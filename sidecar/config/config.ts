@@ -1,6 +1,6 @@
 import { parse as parseProperties } from 'dot-properties'
 import { type KafkaProperties } from '../kafka/properties.ts'
-import { ConfigError, nearest, type Mistake } from './errors.ts'
+import { ConfigError, nearest, withoutCredentials, type Mistake } from './errors.ts'
 import { KAFKA_CONFIG_PREFIX, kafkaProperties, type CheckProperty } from './kafka-config.ts'
 import { ValueError } from './units.ts'
 import { variables, type Command, type Settings, type Variable } from './variables.ts'
@@ -95,7 +95,11 @@ function readVariable(
     return variable.parse(text)
   } catch (error) {
     if (!(error instanceof ValueError)) throw error
-    mistakes.push({ variable: name ?? variable.name, value: text, advice: `has to be ${error.message}` })
+    mistakes.push({
+      variable: name ?? variable.name,
+      value: withoutCredentials(text),
+      advice: `has to be ${error.message}`
+    })
     return undefined
   }
 }

@@ -38,6 +38,11 @@ export function masked(property: string, value: string): string {
   return SECRET.test(property) ? MASK : value
 }
 
+/** Masks credentials that somebody wrote before a host (`user:password@host`), in a list separated by commas. */
+export function withoutCredentials(text: string): string {
+  return text.replace(/(^|,)[^,]*:[^,]*@/g, `$1${MASK}@`)
+}
+
 /**
  * The known name that was probably meant.
  * @returns undefined when nothing is near

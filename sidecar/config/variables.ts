@@ -29,6 +29,19 @@ function nonEmpty(text: string): string {
   return text
 }
 
+/** Kafka's -1; a topic without partitions or replicas cannot be, and would be refused again and again. */
+function countOrBrokerDefault(max: number): (text: string) => number {
+  const count = integer(1, max)
+  return text => {
+    if (text === '-1') return -1
+    try {
+      return count(text)
+    } catch (error) {
+      throw new ValueError(`${(error as Error).message}, or -1 for the broker’s default`)
+    }
+  }
+}
+
 /** Every setting, under the name it has in {@link Settings}. The order is the order of the documentation. */
 export const variables = {
   brokers: define({
@@ -46,14 +59,14 @@ export const variables = {
   topicPartitions: define({
     name: 'KAFKA_TOPIC_PARTITIONS',
     default: '1',
-    parse: integer(-1, 100_000),
+    parse: countOrBrokerDefault(100_000),
     doc: 'Partitions of a topic that is created; `-1`: the broker’s default.'
   }),
   topicReplicationFactor: define({
     name: 'KAFKA_TOPIC_REPLICATION_FACTOR',
     aliases: ['KAFKA_TOPIC_REPLICATIONFACTOR'],
     default: '1',
-    parse: integer(-1, 32_767),
+    parse: countOrBrokerDefault(32_767),
     doc: 'Replicas of a topic that is created; `-1`: the broker’s default. `KAFKA_TOPIC_REPLICATIONFACTOR`, as the original’s README spelt it, works too.'
   }),
   kafkaConfigFile: define({

@@ -3,7 +3,7 @@ import { type RecordProducer } from '../kafka/producer.ts'
 import { type EnsureTopic, type TopicExists } from '../kafka/topics.ts'
 import { type KafkaRecord } from '../records/record.ts'
 import { type EventStore, type StoredEvent } from '../store/store.ts'
-import { backoffMs } from './backoff.ts'
+import { backoffMs, type BackoffBounds } from './backoff.ts'
 import { classify, type PermanentReason } from './classify.ts'
 import { Lane, type Delivery as InFlight } from './lane.ts'
 import { Pacer } from './pacer.ts'
@@ -46,7 +46,8 @@ export interface DeliveryDependencies {
   readonly random?: () => number
 }
 
-const REBUILD_BACKOFF = { first: 500, max: 30_000 }
+const REBUILD_BACKOFF: BackoffBounds = { first: 500, max: 30_000 }
+const UNANSWERED_BACKOFF: BackoffBounds = { first: 200, max: 1000 }
 
 /**
  * Takes events from the store, sends them, and releases each when Kafka has it. Works in bursts, from a timer: handing
@@ -60,7 +61,9 @@ export class Delivery {
   readonly #pacer: Pacer
   readonly #lanes = new Map<string, Lane>()
   #producer: RecordProducer<InFlight> | undefined
+  /** Producers replaced since the last delivery. */
   #rebuilds = 0
+  #replacing: NodeJS.Timeout | undefined
   #waiting = 0
   #stopped = false
 
@@ -93,6 +96,7 @@ export class Delivery {
     this.#stopped = true
     this.#d.store.onAvailable = () => {}
     this.#pacer.stop()
+    clearTimeout(this.#replacing)
     const producer = this.#producer
     this.#producer = undefined
     producer?.abandon()
@@ -124,6 +128,7 @@ export class Delivery {
 
   #sendFrom(lane: Lane, now: number): void {
     if (lane.state === 'new' && lane.waiting > 0 && now >= lane.retryAt) this.#prepare(lane)
+    lane.beginTurn()
     while (this.#producer !== undefined) {
       const next = lane.peek(now)
       if (next === undefined) return
@@ -133,7 +138,7 @@ export class Delivery {
       this.#window.add(next.charge)
       this.#waiting--
       const error = this.#producer.produce(this.#d.buildRecord(next.stored), next)
-      if (error !== undefined) this.#failed(next, error)
+      if (error !== undefined) this.#failed(next, error, true)
     }
   }
 
@@ -148,11 +153,16 @@ export class Delivery {
       if (this.#stopped) return
       if (outcome === 'ready') {
         lane.state = 'open'
+      } else if ('unanswered' in outcome) {
+        // Kafka is away. What librdkafka says of that is logged already; it is back when it answers, so ask again soon.
+        lane.state = 'new'
+        lane.problem = `Kafka does not answer: ${outcome.unanswered.message}`
+        lane.backOff(this.#now(), this.#random(), UNANSWERED_BACKOFF)
       } else {
         lane.state = 'new'
-        lane.problem = `cannot be created: ${outcome.message}`
+        lane.problem = `cannot be created: ${outcome.refused.message}`
         lane.backOff(this.#now(), this.#random())
-        this.#d.observer.topicFailed(lane.topic, outcome)
+        this.#d.observer.topicFailed(lane.topic, outcome.refused)
       }
       this.#pacer.wake()
     })
@@ -160,34 +170,45 @@ export class Delivery {
 
   #onReport(delivery: InFlight, error: KafkaError | undefined): void {
     this.#pacer.progress()
-    if (error !== undefined) return this.#failed(delivery, error)
-    this.#settle(delivery)
+    if (error !== undefined) return this.#failed(delivery, error, false)
+    this.#rebuilds = 0
     delivery.lane.succeeded()
+    this.#settle(delivery)
     this.#d.store.release(delivery.stored)
     this.#d.observer.delivered(delivery.stored, (Date.now() - delivery.stored.receivedAt) / 1000)
   }
 
   #settle(delivery: InFlight): void {
-    delivery.lane.settle(delivery)
+    delivery.lane.settle(delivery, this.#now())
     this.#window.remove(delivery.charge)
   }
 
-  #failed(delivery: InFlight, error: KafkaError): void {
+  /** @param atOnce librdkafka itself refused the record, so no batch was judged */
+  #failed(delivery: InFlight, error: KafkaError, atOnce: boolean): void {
     const { lane } = delivery
-    this.#settle(delivery)
-    this.#d.observer.attemptFailed(lane.topic, error)
     const verdict = classify(error.code)
-    if (verdict.action === 'alone' && delivery.alone) {
-      this.#d.store.release(delivery.stored)
-      this.#d.observer.dropped(delivery.stored, verdict.reason)
+    this.#d.observer.attemptFailed(lane.topic, error)
+    if (verdict.action === 'alone') {
+      const guilty = atOnce || lane.isAlone
+      if (guilty) lane.blamed()
+      else lane.refused(delivery, verdict.reason === 'record_too_large')
+      this.#settle(delivery)
+      if (guilty) return this.#drop(delivery.stored, verdict.reason)
+      this.#waiting++
+      lane.problem = error.message
       return
     }
+    this.#settle(delivery)
     this.#waiting++
     lane.problem = error.message
-    if (verdict.action === 'alone') return lane.isolate(delivery)
     if (TOPIC_GONE.has(error.code)) lane.state = 'new'
     lane.retry(delivery, this.#now(), this.#random())
     if (verdict.action === 'rebuild') this.#rebuild(error)
+  }
+
+  #drop(stored: StoredEvent, reason: PermanentReason): void {
+    this.#d.store.release(stored)
+    this.#d.observer.dropped(stored, reason)
   }
 
   async #createProducer(): Promise<RecordProducer<InFlight>> {
@@ -223,9 +244,13 @@ export class Delivery {
       this.#waiting++
       delivery.lane.giveBack([delivery])
     }
+    this.#replaceLater()
+  }
+
+  #replaceLater(): void {
     this.#rebuilds++
     const delay = backoffMs(this.#rebuilds, REBUILD_BACKOFF, this.#random())
-    setTimeout(() => void this.#replace(), delay)
+    this.#replacing = setTimeout(() => void this.#replace(), delay)
   }
 
   async #replace(): Promise<void> {
@@ -238,8 +263,7 @@ export class Delivery {
     } catch (error) {
       // The properties worked before, so it is a file (a certificate) that is gone for the moment.
       this.#d.observer.rebuilding({ code: -1, name: 'unknown', message: (error as Error).message }, 0)
-      this.#rebuilds++
-      setTimeout(() => void this.#replace(), backoffMs(this.#rebuilds, REBUILD_BACKOFF, this.#random()))
+      this.#replaceLater()
     }
   }
 }

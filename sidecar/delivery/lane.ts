@@ -1,6 +1,6 @@
-import { type KafkaRecord } from '../records/record.ts'
 import { type StoredEvent } from '../store/store.ts'
 import { backoffMs, type BackoffBounds } from './backoff.ts'
+import { Caution } from './caution.ts'
 
 /** An event on its way through a lane. */
 export interface Delivery {
@@ -8,10 +8,6 @@ export interface Delivery {
   readonly lane: Lane
   /** What it counts against the window while in flight, in bytes. */
   charge: number
-  /** Sent in a batch of its own, since a batch with it was refused. */
-  alone: boolean
-  /** Kept after the first attempt only: building it is cheap, holding every record is not. */
-  record?: KafkaRecord
 }
 
 /**
@@ -31,17 +27,15 @@ export class Lane {
   readonly topic: string
   state: LaneState = 'new'
   /** Events that were not sent yet, oldest first, from `#head` on. */
-  #waiting: Delivery[] = []
+  #waiting: (Delivery | undefined)[] = []
   #head = 0
-  /** Events to be sent one at a time with nothing else of this topic in flight. */
-  readonly #alone: Delivery[] = []
   /** Events that failed and go back to the front of the queue when the backoff ends. */
   #failed: Delivery[] = []
   #retryAt = 0
   #failures = 0
   inFlight = 0
   inFlightBytes = 0
-  #aloneInFlight = false
+  readonly #caution = new Caution()
   /** The last failure, for `/status`; undefined once something was delivered. */
   problem: string | undefined
 
@@ -51,11 +45,16 @@ export class Lane {
 
   /** Events in this lane that are not in flight. */
   get waiting(): number {
-    return this.#waiting.length - this.#head + this.#alone.length + this.#failed.length
+    return this.#waiting.length - this.#head + this.#failed.length
   }
 
   push(stored: StoredEvent): void {
-    this.#waiting.push({ stored, lane: this, charge: 0, alone: false })
+    this.#waiting.push({ stored, lane: this, charge: 0 })
+  }
+
+  /** A turn of sending begins: see {@link Caution}. */
+  beginTurn(): void {
+    this.#caution.beginTurn(this.inFlight)
   }
 
   /**
@@ -63,38 +62,39 @@ export class Lane {
    * @param now monotonic ms
    */
   peek(now: number): Delivery | undefined {
-    if (this.state !== 'open' || now < this.#retryAt || this.#aloneInFlight) return undefined
+    if (this.state !== 'open' || now < this.#retryAt) return undefined
     if (this.#failed.length > 0) this.#returnFailed()
-    const [suspect] = this.#alone
-    if (suspect !== undefined) return this.inFlight === 0 ? suspect : undefined
-    return this.#waiting[this.#head]
+    const next = this.#waiting[this.#head]
+    return next !== undefined && this.#caution.admits(next.stored.bytes) ? next : undefined
   }
 
   /** Takes what {@link peek} showed: it is in flight now. */
   shift(delivery: Delivery): void {
-    if (delivery.alone) {
-      this.#alone.shift()
-      this.#aloneInFlight = true
-    } else {
-      this.#head++
-      // Cut off what was taken now and then, so that a lane that is never empty does not grow.
-      if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
-        this.#waiting = this.#waiting.slice(this.#head)
-        this.#head = 0
-      }
+    // Cleared, and the array renewed now and then: an old array that still points at what was delivered makes V8 keep
+    // and promote it, and with it everything younger (measured: 2 KB an event).
+    this.#waiting[this.#head++] = undefined
+    if (this.#head === this.#waiting.length) {
+      this.#waiting = []
+      this.#head = 0
+    } else if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
+      this.#waiting = this.#waiting.slice(this.#head)
+      this.#head = 0
     }
     this.inFlight++
     this.inFlightBytes += delivery.charge
+    this.#caution.sent(delivery.stored.bytes)
   }
 
-  /** The event is in flight no more, whatever became of it. */
-  settle(delivery: Delivery): void {
+  /** The event is in flight no more, whatever became of it. @param now monotonic ms */
+  settle(delivery: Delivery, now: number): void {
     this.inFlight--
     this.inFlightBytes -= delivery.charge
-    if (delivery.alone) this.#aloneInFlight = false
+    if (this.inFlight === 0) this.#caution.burstEnded(now)
   }
 
+  /** Kafka has an event of this topic. Call before {@link settle}. */
   succeeded(): void {
+    this.#caution.taken()
     this.#failures = 0
     this.#retryAt = 0
     this.problem = undefined
@@ -111,16 +111,26 @@ export class Lane {
   }
 
   /** Nothing of this topic is tried for a while. Failures that come while it backs off are one failure. */
-  backOff(now: number, random: number): void {
+  backOff(now: number, random: number, bounds = BACKOFF): void {
     if (now < this.#retryAt) return
     this.#failures++
-    this.#retryAt = now + backoffMs(this.#failures, BACKOFF, random)
+    this.#retryAt = now + backoffMs(this.#failures, bounds, random)
   }
 
-  /** Sends the event again in a batch of its own. */
-  isolate(delivery: Delivery): void {
-    delivery.alone = true
-    this.#alone.push(delivery)
+  /** Whether a refusal is the verdict on this one record, and not on a batch. */
+  get isAlone(): boolean {
+    return this.#caution.isAlone
+  }
+
+  /** The record that was refused alone is given up. Call before {@link settle}. */
+  blamed(): void {
+    this.#caution.blamed()
+  }
+
+  /** The event came back in a refused batch: it is sent again in a smaller one. Call before {@link settle}. */
+  refused(delivery: Delivery, forSize: boolean): void {
+    this.#failed.push(delivery)
+    this.#caution.refused(delivery.stored.bytes, forSize)
   }
 
   /** Puts events that were in flight with a producer that is no more back to the front, at once. */
@@ -137,10 +147,7 @@ export class Lane {
   #returnFailed(): void {
     const failed = this.#failed.sort((a, b) => a.stored.sequence - b.stored.sequence)
     this.#failed = []
-    const suspects = failed.filter(({ alone }) => alone)
-    const others = failed.filter(({ alone }) => !alone)
-    this.#alone.unshift(...suspects)
-    this.#waiting = [...others, ...this.#waiting.slice(this.#head)]
+    this.#waiting = [...failed, ...this.#waiting.slice(this.#head)]
     this.#head = 0
   }
 }

@@ -1,11 +1,15 @@
 import { type Lane } from './lane.ts'
 
+/** Part of the window that only lanes with nothing in flight may use. */
+const RESERVED = 1 / 8
+
 /**
  * Bounds what is in flight, in bytes and records, and shares it among topics.
  *
  * A lane may hold at most as much as is still free for others (a dynamic threshold, after Choudhury and Hahne): one busy
- * topic alone gets half of the window, and topics that are stuck leave room however many they are, so that they hold
- * up only themselves.
+ * topic alone gets half of the window. Topics that get stuck one after another would halve what is left each time and
+ * soon have it all, so the last part is kept for lanes that have nothing in flight: each gets a record through, however
+ * many others are stuck.
  */
 export class Window {
   readonly #maxBytes: number
@@ -39,6 +43,8 @@ export class Window {
   admits(lane: Lane, charge: number): boolean {
     if (this.#bytes + charge > this.#maxBytes || this.#records >= this.#maxRecords) return false
     if (lane.inFlight === 0) return true
+    if (this.#bytes + charge > this.#maxBytes * (1 - RESERVED)) return false
+    if (this.#records >= this.#maxRecords * (1 - RESERVED)) return false
     return (
       lane.inFlightBytes + charge <= this.#maxBytes - this.#bytes && lane.inFlight < this.#maxRecords - this.#records
     )

@@ -44,7 +44,8 @@ function normalise(text: string): string {
 export function kafkaErrorOf(error: unknown): KafkaError {
   if (codesByText.size === 0) learnCodes()
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  const text = typeof message === 'string' ? message : String(error)
+  // String() itself throws for an object without a prototype.
+  const text = typeof message === 'string' ? message : typeof error === 'string' ? error : 'unknown error'
   const known = typeof code === 'number' && code !== UNKNOWN_ERROR && namesByCode.has(code) ? code : undefined
   const found = known ?? codesByText.get(normalise(text)) ?? UNKNOWN_ERROR
   return { code: found, name: namesByCode.get(found) ?? 'unknown', message: text }

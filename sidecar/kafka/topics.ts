@@ -10,9 +10,10 @@ export interface TopicSettings {
 
 /**
  * - `ready`: the topic was created, or was there, or is not ours to create: let records go and see
- * - otherwise the error for which it could not be created
+ * - `unanswered`: nobody said whether the topic is there
+ * - `refused`: it could not be created
  */
-export type EnsureOutcome = 'ready' | KafkaError
+export type EnsureOutcome = 'ready' | { readonly unanswered: KafkaError } | { readonly refused: KafkaError }
 
 /** Asks Kafka whether a topic is there. Never throws: an error says that nobody answered. */
 export type TopicExists = (topic: string) => Promise<boolean | KafkaError>
@@ -20,8 +21,8 @@ export type TopicExists = (topic: string) => Promise<boolean | KafkaError>
 /** Makes sure that a topic is there before records are sent to it. Never throws. */
 export type EnsureTopic = (topic: string, exists: TopicExists) => Promise<EnsureOutcome>
 
-/** ms that one attempt may take; the outage of a broker is waited for by trying again. */
-const ATTEMPT_MS = 10_000
+/** ms that one attempt may take, which an exit of the process has to wait for; an outage is waited for by trying again. */
+const ATTEMPT_MS = 5000
 
 /** TOPIC_ALREADY_EXISTS. */
 const EXISTS = 36
@@ -42,9 +43,14 @@ export function topicCreator({ global }: KafkaProperties, settings: TopicSetting
   let last: Promise<unknown> = Promise.resolve()
   return (topic, exists) => {
     const attempt = last.then(async () => {
-      const found = await exists(topic)
-      if (found === true) return 'ready'
-      return found === false ? await createTopic(properties, topic, settings) : found
+      try {
+        const found = await exists(topic)
+        if (found === true) return 'ready'
+        return found === false ? await createTopic(properties, topic, settings) : { unanswered: found }
+      } catch (error) {
+        // A rejection would end the chain: no topic would ever be looked at again.
+        return { refused: kafkaErrorOf(error) }
+      }
     })
     last = attempt
     return attempt
@@ -56,12 +62,12 @@ async function createTopic(properties: object, topic: string, settings: TopicSet
   try {
     client = Kafka.AdminClient.create(properties)
   } catch (error) {
-    return kafkaErrorOf(error)
+    return { refused: kafkaErrorOf(error) }
   }
   const wanted = { topic, num_partitions: settings.partitions, replication_factor: settings.replicationFactor }
   const failure = await new Promise<unknown>(resolve => client.createTopic(wanted, ATTEMPT_MS, resolve))
   client.disconnect()
   if (!failure) return 'ready'
   const error = kafkaErrorOf(failure)
-  return error.code === EXISTS || NOT_ALLOWED.has(error.code) ? 'ready' : error
+  return error.code === EXISTS || NOT_ALLOWED.has(error.code) ? 'ready' : { refused: error }
 }

@@ -1,5 +1,6 @@
-import { collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { counter, gauge } from './exposition.ts'
+import { PlainHistogram } from './histogram.ts'
 import { type Ledger } from './ledger.ts'
 import { registerRdkafkaMetrics, type RdkafkaStatistics } from './rdkafka.ts'
 
@@ -28,8 +29,8 @@ const DELIVERY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 
 /** Everything under `/metrics`. The names are an interface: docs/metrics.md, changed with a major version only. */
 export class Metrics {
   readonly registry = new Registry()
-  readonly ackDuration: Histogram
-  readonly deliveryDuration: Histogram
+  readonly ackDuration: PlainHistogram
+  readonly deliveryDuration: PlainHistogram
   readonly #readAll: () => void
   #lastScrape: Promise<unknown> = Promise.resolve()
 
@@ -38,24 +39,23 @@ export class Metrics {
    * @param statistics librdkafka's latest statistics; undefined before the first
    */
   constructor(ledger: Ledger, gauges: () => Gauges, statistics: () => RdkafkaStatistics | undefined, build: BuildInfo) {
-    const registers = [this.registry]
-    this.ackDuration = new Histogram({
-      name: `${PREFIX}ack_duration_seconds`,
-      help: 'Time from a request’s headers to its 200.',
-      buckets: ACK_BUCKETS,
-      registers
-    })
-    this.deliveryDuration = new Histogram({
-      name: `${PREFIX}delivery_duration_seconds`,
-      help: 'Time from an event’s receipt to Kafka’s acknowledgement by all in-sync replicas.',
-      buckets: DELIVERY_BUCKETS,
-      registers
-    })
+    this.ackDuration = new PlainHistogram(
+      this.registry,
+      `${PREFIX}ack_duration_seconds`,
+      'Time from a request’s headers to its 200.',
+      ACK_BUCKETS
+    )
+    this.deliveryDuration = new PlainHistogram(
+      this.registry,
+      `${PREFIX}delivery_duration_seconds`,
+      'Time from an event’s receipt to Kafka’s acknowledgement by all in-sync replicas.',
+      DELIVERY_BUCKETS
+    )
     new Gauge({
       name: `${PREFIX}build_info`,
       help: 'Always 1; the versions are in the labels.',
       labelNames: ['version', 'librdkafka', 'node'],
-      registers
+      registers: [this.registry]
     }).set({ ...build }, 1)
     const readLedger = registerLedger(this.registry, ledger)
     const readGauges = registerGauges(this.registry)

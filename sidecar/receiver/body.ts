@@ -28,10 +28,16 @@ export function readBody(request: IncomingMessage, limit: number, done: (result:
     else rest.push(chunk)
   })
   request.on('end', () => {
-    if (!over) done(rest === undefined ? (first ?? EMPTY) : Buffer.concat(rest, length))
+    if (over) return
+    done(rest === undefined ? (first === undefined ? EMPTY : ownMemory(first)) : Buffer.concat(rest, length))
   })
   // A sender that breaks off has its connection closed by node:http; there is nobody to answer.
   request.on('error', ignore)
+}
+
+/** A small body is a view of the whole read, headers and all, which it would keep for as long as the event is pending. */
+function ownMemory(body: Buffer): Buffer {
+  return body.length * 2 < body.buffer.byteLength ? Buffer.from(body) : body
 }
 
 function ignore(): void {}

@@ -39,6 +39,8 @@ export class ReceiverServer {
       const server = createServer({
         keepAliveTimeout: KEEP_ALIVE_MS,
         maxHeaderSize: MAX_HEADER_BYTES,
+        // node:http would refuse by itself, uncounted; and an event without Host can be kept like any other.
+        requireHostHeader: false,
         requestTimeout: limits.requestTimeout,
         headersTimeout: Math.ceil(limits.requestTimeout / 3),
         connectionsCheckingInterval: CHECK_INTERVAL_MS

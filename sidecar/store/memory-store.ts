@@ -54,6 +54,8 @@ export class MemoryStore implements EventStore {
     else node.previous.next = node.next
     if (node.next === undefined) this.#newest = node.previous
     else node.next.previous = node.previous
+    // A released node that still points at its neighbours keeps them, once it is in V8's old space.
+    node.previous = node.next = undefined
     this.#pendingEvents--
     this.#pendingBytes -= node.bytes
   }

@@ -1,0 +1,6 @@
+export { baseName, ensureBase } from './base.ts'
+export { buildImage } from './build.ts'
+export { Container, type LogLine } from './container.ts'
+export { type Engine, openEngine } from './engine.ts'
+export { MockKafka, type ReceivedRecord } from './mock-kafka.ts'
+export { missingTools, requireTools, withoutImageTools } from './tools.ts'
