@@ -62,7 +62,7 @@ export function consumerProperties({ brokers, user }: ConsumerOptions): KafkaPro
       'queued.max.messages.kbytes': 16_384,
       ...forConsumers(user.global),
       'bootstrap.servers': brokers,
-      // librdkafka wants a name; with partitions assigned by hand and nothing committed the brokers never see a group.
+      // librdkafka wants a name, and asks who the group's coordinator would be. Nothing joins or commits: there is no group.
       'group.id': `inference-logger-tail-${randomUUID()}`,
       'enable.auto.commit': false,
       'enable.auto.offset.store': false,

@@ -47,7 +47,8 @@ export const RESERVED_PROPERTIES: ReadonlyMap<string, string> = new Map([
   ['queue.buffering.max.messages', 'set INFERENCE_LOGGER_IN_FLIGHT_MAX_RECORDS'],
   ['queue.buffering.max.kbytes', 'set INFERENCE_LOGGER_IN_FLIGHT_MAX_BYTES'],
   ['message.max.bytes', 'set INFERENCE_LOGGER_MAX_EVENT_BYTES'],
-  ['statistics.interval.ms', 'metrics stand on it']
+  ['statistics.interval.ms', 'metrics stand on it'],
+  ['transactional.id', 'events are not sent in transactions, and such a producer takes nothing outside one']
 ])
 
 /** What the producer's properties follow from. */

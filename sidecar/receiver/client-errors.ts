@@ -24,6 +24,8 @@ const LINGER_MS = 2000
  * @returns the reason, or undefined when the sender is gone and there was nothing to answer
  */
 export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): RejectReason | undefined {
+  // The parser complains again about each piece that comes after an error: the answer was given, its connection lingers.
+  if (socket.writableEnded && error.code !== 'ECONNRESET') return undefined
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
     return undefined

@@ -54,7 +54,7 @@ test('--keep: the curl line works as it is, and its event is shown', async () =>
 })
 
 /** Runs the demo in this process with other settings of the sidecar. */
-async function demoWith(env: Record<string, string>): Promise<{ good: boolean; text: string }> {
+async function demoWith(env: Record<string, string>, patienceMs: number): Promise<{ good: boolean; text: string }> {
   let text = ''
   const stream = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -69,28 +69,28 @@ async function demoWith(env: Record<string, string>): Promise<{ good: boolean; t
     keep: false,
     stop: new AbortController().signal,
     env: { INFERENCE_LOGGER_LOG_LEVEL: 'silent', ...env },
-    patienceMs: 700
+    patienceMs
   })
   return { good, text }
 }
 
 test('it fails when events do not arrive', async () => {
-  const { good, text } = await demoWith({ KAFKA_BROKERS: '127.0.0.1:1' })
+  const { good, text } = await demoWith({ KAFKA_BROKERS: '127.0.0.1:1', INFERENCE_LOGGER_GRACE_PERIOD: '100ms' }, 300)
   assert.equal(good, false)
-  assert.match(text, /✘ 14 of 14 events did not arrive within 700 ms:\n/)
+  assert.match(text, /✘ 14 of 14 events did not arrive within 300 ms:\n/)
   for (const { id, name } of captured) assert.ok(text.includes(`${id} (${name})`), name)
   assert.match(text, /The sidecar says: Kafka: /)
   assert.match(text, /inference_logger_events_pending +0 → 14\n/)
 })
 
 test('it fails when bytes are not what was sent', async () => {
-  const { good, text } = await demoWith({ INFERENCE_LOGGER_FORMAT: 'envelope' })
+  const { good, text } = await demoWith({ INFERENCE_LOGGER_FORMAT: 'envelope' }, 5000)
   assert.equal(good, false)
   assert.match(text, /✘ 1 of 14 events did not arrive with the bytes that were sent:\n.*gzip-request-body__request/)
 })
 
 test('it fails when events are refused', async () => {
-  const { good, text } = await demoWith({ INFERENCE_LOGGER_MAX_EVENT_BYTES: '100' })
+  const { good, text } = await demoWith({ INFERENCE_LOGGER_MAX_EVENT_BYTES: '100' }, 300)
   assert.equal(good, false)
   assert.match(text, /12 of 14 were answered 200/)
   assert.match(text, /✘ 2 of 14 events were not answered 200\./)

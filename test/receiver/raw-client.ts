@@ -47,6 +47,19 @@ export class RawClient {
     this.socket.write(bytes)
   }
 
+  /**
+   * Sends everything before it looks at what comes back, as senders do that write a body first. When the other side closes
+   * with bytes unread, the connection is reset under the writing, and what came back is never seen.
+   */
+  async writeBlindly(pieces: Iterable<string>): Promise<void> {
+    this.socket.pause()
+    for (const piece of pieces) {
+      await new Promise<void>(resolve => void this.socket.write(piece, () => resolve()))
+      await new Promise(resolve => setTimeout(resolve, 5))
+    }
+    this.socket.resume()
+  }
+
   close(): void {
     this.socket.destroy()
   }

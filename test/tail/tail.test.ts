@@ -141,7 +141,7 @@ test('Kafka away: says so, says it once, and waits', async () => {
     run.stderr,
     /^inference-logger: Kafka does not answer at 127\.0\.0\.1:1 \(.*Connection refused\); trying again\n$/
   )
-  await new Promise(resolve => setTimeout(resolve, 1500))
+  await new Promise(resolve => setTimeout(resolve, 600))
   assert.equal(run.stderr.split('\n').length, 2, run.stderr)
   run.kill('SIGTERM')
   assert.equal(await run.exit, 0)
