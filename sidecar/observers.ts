@@ -1,4 +1,5 @@
 import { type Logger } from 'pino'
+import { type PermanentReason } from './delivery/classify.ts'
 import { type DeliveryObserver } from './delivery/delivery.ts'
 import { IncidentLog } from './logging/incidents.ts'
 import { count, type Ledger } from './metrics/ledger.ts'
@@ -27,6 +28,13 @@ const TOPIC_ADVICE: Readonly<Record<number, string>> = {
 
 /** _TRANSPORT: a connection failed. */
 const TRANSPORT = -195
+
+/** What to do about an event that was given up. */
+const DROP_ADVICE: Readonly<Record<PermanentReason, string>> = {
+  record_too_large: 'raise max.message.bytes of the topic',
+  invalid_record: 'Kafka calls the record invalid; a compacted topic, for instance, takes no record without a key',
+  internal_error: 'a fault in inference-logger; please report it'
+}
 
 /** The last thing that went wrong, for `/status`. */
 export interface LastError {
@@ -84,11 +92,18 @@ export class Observers implements ReceiverObserver, DeliveryObserver {
   dropped: DeliveryObserver['dropped'] = ({ event, topic, bytes }, reason) => {
     count(this.#ledger.dropped, reason)
     const id = event.attributes.find(({ name }) => name === 'id')?.value
-    const advice =
-      reason === 'record_too_large'
-        ? 'raise max.message.bytes of the topic'
-        : 'Kafka calls the record invalid; a compacted topic, for instance, takes no record without a key'
+    const advice = DROP_ADVICE[reason]
     this.#report('error', `dropped ${reason} ${topic}`, { reason, topic, id, bytes }, `an event was dropped: ${advice}`)
+  }
+
+  unbuildable: DeliveryObserver['unbuildable'] = ({ topic }, error) => {
+    const { stack, message } = error as Error
+    this.#report(
+      'error',
+      'unbuildable',
+      { topic, stack },
+      `no record could be made of an event; please report this: ${message}`
+    )
   }
 
   attemptFailed: DeliveryObserver['attemptFailed'] = (topic, error) => {

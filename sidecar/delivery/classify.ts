@@ -11,7 +11,7 @@ export type Verdict =
   | { readonly action: 'rebuild' }
 
 /** Why a record can never be delivered: the label `reason` of dropped and dead-lettered events. */
-export type PermanentReason = 'record_too_large' | 'invalid_record'
+export type PermanentReason = 'record_too_large' | 'invalid_record' | 'internal_error'
 
 const RETRY: Verdict = { action: 'retry' }
 const REBUILD: Verdict = { action: 'rebuild' }

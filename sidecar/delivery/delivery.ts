@@ -17,6 +17,8 @@ export interface DeliveryObserver {
   delivered(stored: StoredEvent, seconds: number): void
   /** The event can never be delivered and is given up. */
   dropped(stored: StoredEvent, reason: PermanentReason): void
+  /** No record could be made of the event, which is a fault of ours; `dropped` follows. */
+  unbuildable(stored: StoredEvent, error: unknown): void
   /** An attempt failed; the event is tried again unless `dropped` follows. */
   attemptFailed(topic: string, error: KafkaError): void
   /** A topic could not be created; its events wait. */
@@ -137,8 +139,22 @@ export class Delivery {
       lane.shift(next)
       this.#window.add(next.charge)
       this.#waiting--
-      const error = this.#producer.produce(this.#d.buildRecord(next.stored), next)
+      const record = this.#recordOf(next)
+      if (record === undefined) continue
+      const error = this.#producer.produce(record, next)
       if (error !== undefined) this.#failed(next, error, true)
+    }
+  }
+
+  /** A fault in making one record must not end the process, nor stop the events behind it. */
+  #recordOf(delivery: InFlight): KafkaRecord | undefined {
+    try {
+      return this.#d.buildRecord(delivery.stored)
+    } catch (error) {
+      this.#settle(delivery)
+      this.#d.observer.unbuildable(delivery.stored, error)
+      this.#drop(delivery.stored, 'internal_error')
+      return undefined
     }
   }
 

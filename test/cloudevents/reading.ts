@@ -14,7 +14,7 @@ export interface Reading {
   irregular: Irregularity[]
 }
 
-type Headers = Readonly<Record<string, string>> | readonly (readonly [string, string])[]
+type Headers = Readonly<Record<string, string>> | [string, string][]
 
 /** The least that an event in binary mode has. */
 export const required: Readonly<Record<string, string>> = {
@@ -32,6 +32,11 @@ export const requiredMembers: Readonly<Record<string, string>> = {
   type: 'a.type'
 }
 
+/** An object without one or several of its members. */
+export function without<T extends object>(object: T, ...names: string[]): T {
+  return Object.fromEntries(Object.entries(object).filter(([name]) => !names.includes(name))) as T
+}
+
 /** Header text as node:http hands it over when its UTF-8 bytes were sent: one character a byte. */
 export function onTheWire(text: string): string {
   return Buffer.from(text, 'utf8').toString('latin1')
@@ -39,7 +44,7 @@ export function onTheWire(text: string): string {
 
 /** Reads an event in binary mode; header values are given as text and go over the wire as UTF-8. */
 export function readBinary(headers: Headers, body: string | Buffer = '', decoding: HeaderDecoding = 'auto'): Reading {
-  const pairs = Array.isArray(headers) ? (headers as [string, string][]) : Object.entries(headers)
+  const pairs: [string, string][] = Array.isArray(headers) ? headers : Object.entries<string>(headers)
   const rawHeaders = pairs.flatMap(([name, value]) => [name, onTheWire(value)])
   const irregular: Irregularity[] = []
   return readingOf(

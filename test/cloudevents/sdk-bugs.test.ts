@@ -66,7 +66,7 @@ describe('the CloudEvents SDK still', () => {
 
   test('sdkFailsForTheName: cannot send an extension called constructor in binary mode', () => {
     assert.ok(bugs.sdkFailsForTheName('constructor'))
-    assert.throws(() => HTTP.binary(new CloudEvent({ ...required, constructor: 'x' } as object)), TypeError)
+    assert.throws(() => HTTP.binary(new CloudEvent({ ...required, constructor: 'x' })), TypeError)
   })
 
   test('sdkRefusesWhatIsNotJson: fails for a body that only claims to be JSON', () => {

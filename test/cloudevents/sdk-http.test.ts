@@ -53,9 +53,8 @@ function sdkEvent(
   data: { datacontenttype?: string; data?: unknown }
 ): [CloudEvent<unknown>, Record<string, Value>] {
   const event = new CloudEvent<unknown>({ ...attributes, ...data })
-  const { datacontenttype: _, ...context } = { ...attributes, ...data, data: undefined }
-  const own = Object.entries({ ...context, specversion: '1.0', time: new Date(event.time ?? NaN).toISOString() })
-  return [event, Object.fromEntries(own.filter(([, value]) => value !== undefined)) as Record<string, Value>]
+  const own = Object.entries({ ...attributes, specversion: '1.0', time: new Date(event.time ?? NaN).toISOString() })
+  return [event, Object.fromEntries(own.filter(([, value]) => value !== undefined))]
 }
 
 function readFromHeaders(event: CloudEvent<unknown>, decoding: 'auto' | 'raw'): Reading {

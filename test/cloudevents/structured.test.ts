@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseStructured } from '../../sidecar/cloudevents/structured.ts'
-import { assertRefused, readStructured, requiredMembers } from './reading.ts'
+import { assertRefused, readStructured, requiredMembers, without } from './reading.ts'
 
 describe('an event in structured mode', () => {
   test('has every member but the data as an attribute, strings, integers and booleans with their type', () => {
@@ -118,13 +118,11 @@ describe('a structured event is refused', () => {
 
   for (const name of Object.keys(requiredMembers)) {
     test(`without ${name}`, () => {
-      const { [name]: _, ...rest } = requiredMembers
-      assertRefused('missing_attribute', () => readStructured(rest), new RegExp(`: ${name}$`))
+      assertRefused('missing_attribute', () => readStructured(without(requiredMembers, name)), new RegExp(`: ${name}$`))
     })
   }
 
-  for (const value of [1.5, 1e400, 2 ** 53, [], {}]) {
-    const text = typeof value === 'number' && !Number.isFinite(value) ? '1e400' : JSON.stringify(value)
+  for (const text of ['1.5', '1e400', '9007199254740992', '[]', '{}']) {
     test(`for an attribute value that CloudEvents has no type for: ${text}`, () => {
       const event = `{"x":${text},${JSON.stringify(requiredMembers).slice(1)}`
       assertRefused('invalid_attribute', () => readStructured(event), /attribute x /)

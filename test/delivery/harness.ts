@@ -34,6 +34,7 @@ export class DeliveryHarness {
         dropped: ({ event }, reason) => void this.dropped.push([event.data.toString(), reason]),
         attemptFailed: (topic, error) => void this.failedAttempts.push([topic, error.code]),
         topicFailed: (topic, error) => void this.failedTopics.push([topic, error.code]),
+        unbuildable: () => {},
         rebuilding: (_error, inFlight) => void this.rebuilds.push(inFlight)
       },
       buildRecord: ({ event, topic }) => ({ topic, key: null, value: event.data, headers: [] }),

@@ -30,7 +30,7 @@ const nothing: Environment = { podName: '', podNamespace: '', nodeName: '', infe
  */
 export async function startReceiver(
   t: TestContext,
-  { decoding = 'auto' as HeaderDecoding, environment = {} as Partial<Environment> } = {}
+  { decoding = 'auto', environment = {} }: { decoding?: HeaderDecoding; environment?: Partial<Environment> } = {}
 ): Promise<(request: Buffer) => Promise<Received>> {
   const store = new MemoryStore(2 ** 30)
   const enrich = createEnricher({ ...nothing, ...environment })

@@ -6,6 +6,7 @@ import { isJson } from '../../sidecar/cloudevents/content-type.ts'
 import { type AttributeValue, type CloudEvent } from '../../sidecar/cloudevents/event.ts'
 import { extensionName, headerText, jsonValue, time } from '../cloudevents/arbitraries.ts'
 import { sdkDoesNotSeeJson, sdkInventsTime, sdkRefusesWhatIsNotJson, sdkRewritesTime } from '../cloudevents/sdk-bugs.ts'
+import { without } from '../cloudevents/reading.ts'
 import { eventWith, recordOf } from './events.ts'
 import { sdkMessageOf } from './sdk-message.ts'
 
@@ -43,7 +44,7 @@ const attributesOf = (event: CloudEvent): Record<string, AttributeValue> =>
 
 /** The SDK's event without its data and what is undefined; `time` as `expected` has it where the SDK cannot have it right. */
 function contextOf(event: CloudEventV1<unknown>, expected: Record<string, AttributeValue>): Record<string, unknown> {
-  const { data: _, data_base64: __, ...own } = { ...event }
+  const own = without({ ...event }, 'data', 'data_base64')
   const defined = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
   if (sdkInventsTime(expected['time'])) delete defined['time']
   else if (sdkRewritesTime(expected['time'])) {
