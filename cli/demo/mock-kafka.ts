@@ -6,12 +6,13 @@ import { kafkaErrorOf } from '../../sidecar/kafka/errors.ts'
  * to install. It creates topics when a producer asks for them, and keeps records in memory.
  */
 export class MockKafka {
-  readonly #owner: Kafka.Producer
+  /** The client that the cluster lives and ends with. */
+  readonly owner: Kafka.Producer
   /** Bootstrap servers, `host:port`. */
   readonly brokers: string
 
   private constructor(owner: Kafka.Producer, brokers: string) {
-    this.#owner = owner
+    this.owner = owner
     this.brokers = brokers
   }
 
@@ -31,6 +32,6 @@ export class MockKafka {
 
   /** Ends the cluster; what it kept is gone. */
   async stop(): Promise<void> {
-    await new Promise<void>(resolve => this.#owner.disconnect(200, () => resolve()))
+    await new Promise<void>(resolve => this.owner.disconnect(200, () => resolve()))
   }
 }

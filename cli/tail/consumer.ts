@@ -1,4 +1,5 @@
 import Kafka from 'node-rdkafka'
+import { connectOnce } from '../../sidecar/kafka/connect.ts'
 import { kafkaErrorOf, type KafkaError } from '../../sidecar/kafka/errors.ts'
 import { type KafkaProperties } from '../../sidecar/kafka/properties.ts'
 import { recordOf, type ConsumedRecord } from './record.ts'
@@ -21,12 +22,6 @@ export interface ConsumerEvents {
   onLog(message: string): void
 }
 
-/** As much of node-rdkafka's client as connecting takes. */
-interface Connectable {
-  getMetadata?: (options: unknown, callback: (error: null, metadata: object) => void) => void
-  connect(options: object, callback: (error: unknown) => void): void
-}
-
 /** A librdkafka consumer of partitions that are assigned by hand. Calls must not overlap. */
 export class Consumer {
   readonly #consumer: Kafka.KafkaConsumer
@@ -37,7 +32,9 @@ export class Consumer {
    */
   static async start(properties: KafkaProperties, events: ConsumerEvents): Promise<Consumer> {
     const consumer = new Consumer(properties, events)
-    await consumer.#connect()
+    await connectOnce(consumer.#consumer).catch((error: unknown) => {
+      throw new Error(kafkaErrorOf(error).message)
+    })
     return consumer
   }
 
@@ -45,19 +42,6 @@ export class Consumer {
     this.#consumer = new Kafka.KafkaConsumer(properties.global, properties.topic)
     this.#consumer.on('event.error', error => events.onError(kafkaErrorOf(error)))
     this.#consumer.on('event.log', (log: { message: string }) => events.onLog(log.message))
-  }
-
-  /** As in sidecar/kafka/producer.ts: node-rdkafka's connect() must not wait for a broker, since it gives up for good. */
-  async #connect(): Promise<void> {
-    const consumer = this.#consumer as unknown as Connectable
-    consumer.getMetadata = (_options, callback) => callback(null, {})
-    await new Promise<void>((resolve, reject) => {
-      consumer.connect({}, error => {
-        if (error) reject(new Error(kafkaErrorOf(error).message))
-        else resolve()
-      })
-    })
-    delete consumer.getMetadata
   }
 
   /**

@@ -1,5 +1,6 @@
 import Kafka from 'node-rdkafka'
 import { type KafkaRecord } from '../records/record.ts'
+import { connectOnce } from './connect.ts'
 import { kafkaErrorOf, type KafkaError } from './errors.ts'
 import { type KafkaProperties } from './properties.ts'
 
@@ -42,12 +43,6 @@ export interface RecordProducer<T> {
   close(): Promise<void>
 }
 
-/** As much of node-rdkafka's client as connecting takes. */
-interface Connectable {
-  getMetadata?: (options: unknown, callback: (error: null, metadata: object) => void) => void
-  connect(options: object, callback: (error: unknown) => void): void
-}
-
 /** How long librdkafka may take to end, in ms: what it still has was abandoned before. */
 const DISCONNECT_MS = 200
 
@@ -73,7 +68,9 @@ export class KafkaProducer<T> implements RecordProducer<T> {
    */
   static async start<T>(properties: KafkaProperties, events: ProducerEvents<T>): Promise<KafkaProducer<T>> {
     const producer = new KafkaProducer<T>(properties, events)
-    await producer.#connect()
+    await connectOnce(producer.#producer).catch((error: unknown) => {
+      throw new Error(kafkaErrorOf(error).message)
+    })
     return producer
   }
 
@@ -89,23 +86,6 @@ export class KafkaProducer<T> implements RecordProducer<T> {
     // Without a listener these lines are lost (lib/client.js).
     this.#producer.on('event.log', (line: LogLine) => events.onLog(line))
     this.#producer.on('event.stats', (stats: { message: string }) => events.onStatistics(stats.message))
-  }
-
-  /**
-   * node-rdkafka's connect() waits for metadata, and tears the client down when no broker answers in time: whatever was
-   * produced is gone without a report, and a second connect() doubles every callback (node-rdkafka#1143). So it is
-   * called once, and its question for metadata is answered here, which leaves connecting to librdkafka.
-   */
-  async #connect(): Promise<void> {
-    const producer = this.#producer as unknown as Connectable
-    producer.getMetadata = (_options, callback) => callback(null, {})
-    await new Promise<void>((resolve, reject) => {
-      producer.connect({}, error => {
-        if (error) reject(new Error(kafkaErrorOf(error).message))
-        else resolve()
-      })
-    })
-    delete producer.getMetadata
   }
 
   produce(record: KafkaRecord, token: T): KafkaError | undefined {

@@ -9,12 +9,12 @@ import {
   Container,
   type Engine,
   ensureBase,
-  MockKafka,
   openEngine,
   requireTools,
   withoutImageTools
 } from '../support/image/index.ts'
 import { repositoryRoot } from '../support/kafka/tools.ts'
+import { MockCluster } from '../support/mock-cluster.ts'
 
 const megabyte = 1e6
 const maxAboveBase = 15 * megabyte
@@ -134,11 +134,12 @@ describe('the container image', { skip: withoutImageTools }, () => {
   })
 
   describe('started as OpenShift does it: a random user, a read-only root', () => {
-    let kafka: MockKafka
+    let kafka: MockCluster
+    let stopKafka: () => Promise<void>
     let container: Container
 
     before(async () => {
-      kafka = await MockKafka.start()
+      kafka = await MockCluster.start({ after: stop => (stopKafka = stop) })
       container = await Container.start(engine, image, '1000680000:0', {
         KAFKA_BROKERS: kafka.brokers,
         KAFKA_TOPIC: topic,
@@ -152,7 +153,7 @@ describe('the container image', { skip: withoutImageTools }, () => {
 
     after(async () => {
       await container.remove()
-      await kafka.stop()
+      await stopKafka()
     })
 
     it('is that user, and can write to the journal only', async () => {
@@ -178,12 +179,11 @@ describe('the container image', { skip: withoutImageTools }, () => {
       assert.equal(reply.status, 200)
       assert.equal(await reply.text(), '')
 
-      const records = await kafka.read(topic, 1, 20_000)
-      assert.equal(records.length, 1, await container.output())
-      const [record] = records
-      assert.equal(record?.key, event.id)
-      assert.equal(record.headers.get('ce_id'), event.id)
-      const envelope = JSON.parse(record.value) as Record<string, unknown>
+      const [record] = await kafka.consume(topic, 1, 20_000)
+      assert.equal(String(record?.key), event.id)
+      const headers = Object.assign({}, ...(record?.headers ?? [])) as Record<string, Buffer>
+      assert.equal(String(headers['ce_id']), event.id)
+      const envelope = JSON.parse(String(record?.value)) as Record<string, unknown>
       assert.equal(envelope['type'], 'request')
       assert.equal(envelope['id'], event.id)
       assert.deepEqual(envelope['payload'], JSON.parse(event.body.toString()))

@@ -5,7 +5,7 @@ import { before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Kafka from 'node-rdkafka'
 import { notATombstone } from '../../sidecar/records/record.ts'
-import { call, MockCluster } from './mock-cluster.ts'
+import { call, MockCluster } from '../support/mock-cluster.ts'
 import { recordOf, TestProducer } from './test-producer.ts'
 
 /** Java's murmur2 (org.apache.kafka.common.utils.Utils), by which its producers choose a partition. */
@@ -41,7 +41,7 @@ describe('a producer', { concurrency: true }, () => {
   // Ended by the process: a hook's context has no "after".
   const cleanUps: (() => unknown)[] = []
   before(async () => {
-    cluster = await MockCluster.start({ after: cleanUp => void cleanUps.push(cleanUp as () => unknown) })
+    cluster = await MockCluster.start({ after: cleanUp => void cleanUps.push(cleanUp) })
   })
   test.after(async () => {
     for (const cleanUp of cleanUps) await cleanUp()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CliProcess, type LogLine } from '../cli/cli-process.ts'
-import { MockCluster } from '../kafka-client/mock-cluster.ts'
+import { MockCluster } from '../support/mock-cluster.ts'
 import { EventSender, makeEvents } from '../support/events.ts'
 
 /** Sends events, all of which must be accepted. */

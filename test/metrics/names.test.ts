@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { MockCluster } from '../kafka-client/mock-cluster.ts'
+import { MockCluster } from '../support/mock-cluster.ts'
 import { EventSender, makeEvent } from '../support/events.ts'
 import { parseMetrics, total, type Metrics } from '../support/sidecar-process.ts'
 import { NOBODY, RunningSidecar } from './running-sidecar.ts'

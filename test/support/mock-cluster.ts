@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
-import { type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Kafka from 'node-rdkafka'
+import { MockKafka } from '../../cli/demo/mock-kafka.ts'
 
 /** A record as a consumer gets it. */
 export type Consumed = Pick<Kafka.Message, 'key' | 'value' | 'headers' | 'partition'>
@@ -22,21 +22,21 @@ export function call<T>(start: (callback: Callback<T>) => void): Promise<T> {
 
 /** librdkafka's mock cluster in this process: real sockets, the real protocol, topics of four partitions. */
 export class MockCluster {
-  readonly #owner: Kafka.Producer
-  readonly brokers: string
+  readonly #kafka: MockKafka
 
-  private constructor(owner: Kafka.Producer, brokers: string) {
-    this.#owner = owner
-    this.brokers = brokers
+  private constructor(kafka: MockKafka) {
+    this.#kafka = kafka
   }
 
   /** Starts one that ends with the test. */
-  static async start(t: Pick<TestContext, 'after'>): Promise<MockCluster> {
-    const owner = new Kafka.Producer({ 'test.mock.num.brokers': 1 } as Kafka.ProducerGlobalConfig, {})
-    const metadata = await call<Kafka.Metadata>(callback => owner.connect({}, callback))
-    t.after(() => call(callback => owner.disconnect(callback)))
-    const brokers = metadata.brokers.map(({ host, port }) => `${host}:${port}`)
-    return new MockCluster(owner, brokers.join(','))
+  static async start(t: { after(stop: () => Promise<void>): void }): Promise<MockCluster> {
+    const kafka = await MockKafka.start()
+    t.after(() => kafka.stop())
+    return new MockCluster(kafka)
+  }
+
+  get brokers(): string {
+    return this.#kafka.brokers
   }
 
   get port(): number {
@@ -47,7 +47,7 @@ export class MockCluster {
   async createTopic(topic: string): Promise<void> {
     for (let i = 0; i < 50; i++) {
       const { topics } = await call<Kafka.Metadata>(callback => {
-        this.#owner.getMetadata({ topic, timeout: 5000 }, callback)
+        this.#kafka.owner.getMetadata({ topic, timeout: 5000 }, callback)
       })
       if (topics.some(({ name, partitions }) => name === topic && partitions.length > 0)) return
       await sleep(50)
