@@ -16,7 +16,9 @@ export default tseslint.config(
         'error',
         { allowForKnownSafeCalls: ['test', 'describe', 'it', 'suite'] }
       ],
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      '@typescript-eslint/consistent-type-imports': 'error',
+      // `import { type X }` is emitted as an import for its side effects: it would load a command's code for a type.
+      '@typescript-eslint/no-import-type-side-effects': 'error',
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/switch-exhaustiveness-check': 'error',
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowBoolean: true }],

@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type LoadOrder, type LoadResult } from './load.ts'
+import type { LoadOrder, LoadResult } from './load.ts'
 import { processCpuUs } from './process-stats.ts'
-import { type Sink } from './sinks.ts'
+import type { Sink } from './sinks.ts'
 
 /** One sink's figures of one round. */
 export interface Round {

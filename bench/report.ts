@@ -1,5 +1,5 @@
 import { median } from './histogram.ts'
-import { type Round } from './measure.ts'
+import type { Round } from './measure.ts'
 
 /** All that was measured of one sink; the warm-up is not in it. */
 export interface SinkFigures {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { type ConfigSources } from '../sidecar/config/config.ts'
+import type { ConfigSources } from '../sidecar/config/config.ts'
 import { checkProperty, RESERVED_PROPERTIES } from '../sidecar/kafka/properties.ts'
 
 /** The real world for the configuration parser. */

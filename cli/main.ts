@@ -1,12 +1,30 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
-import { packageVersion } from '../sidecar/version.ts'
-import { type TailOptions } from './commands/tail.ts'
+import { packageVersion } from '../sidecar/package-version.ts'
+import type { TailOptions } from './commands/tail.ts'
 
 /** Ends with what went wrong on standard error, without a stack: these are the user's to read. */
 function fail(error: unknown): void {
   console.error(`inference-logger: ${error instanceof Error ? error.message : String(error)}`)
   process.exitCode = 1
+}
+
+/**
+ * Loads node-rdkafka before a command does. An add-on that was not built is found by require() here: from within an
+ * import Node ends the process with the stack of it.
+ * @throws {Error} that says how to build it
+ */
+function loadKafka(): void {
+  try {
+    createRequire(import.meta.url)('node-rdkafka')
+  } catch (error) {
+    throw new Error(
+      'node-rdkafka is not built. Run `npm rebuild node-rdkafka`, which needs a C++ compiler, make and Python ' +
+        '(npm 12 runs only those install scripts that package.json allows in `allowScripts`)',
+      { cause: error }
+    )
+  }
 }
 
 const program = new Command('inference-logger')
@@ -43,5 +61,7 @@ program
   .description('the whole path on this machine: an embedded Kafka, the sidecar, captured KServe traffic, the records')
   .option('--keep', 'stay running afterwards, to send events of your own')
   .action(async (options: { keep?: boolean }) => (await import('./commands/demo.ts')).demo(options))
+
+program.hook('preAction', loadKafka)
 
 await program.parseAsync().catch(fail)

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, type Server } from 'node:net'
+import type { AddressInfo, Server } from 'node:net'
 import { formatAddress, type ListenAddress } from './config/addresses.ts'
 
 /** Nothing could be listened on; the message says which address and what to do. */

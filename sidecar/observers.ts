@@ -1,13 +1,13 @@
-import { type Logger } from 'pino'
-import { type PermanentReason } from './delivery/classify.ts'
-import { type DeliveryObserver } from './delivery/delivery.ts'
+import type { Logger } from 'pino'
+import type { PermanentReason } from './delivery/classify.ts'
+import type { DeliveryObserver } from './delivery/delivery.ts'
 import { IncidentLog } from './logging/incidents.ts'
 import { count, type Ledger } from './metrics/ledger.ts'
-import { type Metrics } from './metrics/metrics.ts'
-import { type ReceiverObserver } from './receiver/handler.ts'
-import { type RejectReason } from './receiver/replies.ts'
-import { type KafkaError } from './kafka/errors.ts'
-import { type LogLine } from './kafka/producer.ts'
+import type { Metrics } from './metrics/metrics.ts'
+import type { ReceiverObserver } from './receiver/handler.ts'
+import type { RejectReason } from './receiver/replies.ts'
+import type { KafkaError } from './kafka/errors.ts'
+import type { LogLine } from './kafka/producer.ts'
 
 /** What an operator should do about a rejected request; the reasons that are the sender's own affair have none. */
 const REJECTION_ADVICE: Partial<Record<RejectReason, string>> = {

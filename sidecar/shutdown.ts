@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Logger } from 'pino'
-import { type ReceiverServer } from './receiver/server.ts'
-import { type EventStore } from './store/store.ts'
+import type { Logger } from 'pino'
+import type { ReceiverServer } from './receiver/server.ts'
+import type { EventStore } from './store/store.ts'
 
 /** What a drain needs. */
 export interface DrainOptions {

@@ -1,5 +1,5 @@
-import { type Logger } from 'pino'
-import { type Config } from './config/config.ts'
+import type { Logger } from 'pino'
+import type { Config } from './config/config.ts'
 import { Delivery, type InFlight, type ProducerCallbacks } from './delivery/delivery.ts'
 import { KafkaProducer, type RecordProducer } from './kafka/producer.ts'
 import { producerProperties } from './kafka/properties.ts'
@@ -17,7 +17,7 @@ import { boundedTopics } from './receiver/topic-limit.ts'
 import { drain, type DrainResult } from './shutdown.ts'
 import { statusOf } from './status.ts'
 import { MemoryStore } from './store/memory-store.ts'
-import { type EventStore } from './store/store.ts'
+import type { EventStore } from './store/store.ts'
 import { buildInfo } from './version.ts'
 
 /** -150, _FATAL: librdkafka's producer will not send anything any more. */

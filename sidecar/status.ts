@@ -1,10 +1,10 @@
-import { type Config } from './config/config.ts'
+import type { Config } from './config/config.ts'
 import { masked } from './config/errors.ts'
-import { type Delivery } from './delivery/delivery.ts'
-import { type Ledger } from './metrics/ledger.ts'
+import type { Delivery } from './delivery/delivery.ts'
+import type { Ledger } from './metrics/ledger.ts'
 import { brokersOf, type RdkafkaStatistics } from './metrics/rdkafka.ts'
-import { type LastError } from './observers.ts'
-import { type EventStore } from './store/store.ts'
+import type { LastError } from './observers.ts'
+import type { EventStore } from './store/store.ts'
 
 /** What `/status` is put together from. */
 export interface StatusSources {

@@ -1,22 +1,6 @@
-import { readFileSync } from 'node:fs'
 import Kafka from 'node-rdkafka'
-import { type BuildInfo } from './metrics/metrics.ts'
-
-/** This package's version, from the package.json above the built files (dist/sidecar) as much as above the sources. */
-export function packageVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      const { name, version } = JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as Record<
-        string,
-        string
-      >
-      if (name === 'inference-logger' && version !== undefined) return version
-    } catch {
-      // The other of the two.
-    }
-  }
-  return 'unknown'
-}
+import type { BuildInfo } from './metrics/metrics.ts'
+import { packageVersion } from './package-version.ts'
 
 /** Versions of everything that matters when something is wrong. */
 export function buildInfo(): BuildInfo {

@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import { type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 
 // The floor for any HTTP sink on Node: reads the body, answers an empty 200, promises nothing.
 const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {

@@ -1,6 +1,6 @@
 import { parseConfig, type Config } from '../../sidecar/config/config.ts'
 import { ConfigError } from '../../sidecar/config/errors.ts'
-import { type Command } from '../../sidecar/config/variables.ts'
+import type { Command } from '../../sidecar/config/variables.ts'
 import { createLogger } from '../../sidecar/logging/logger.ts'
 import { Sidecar } from '../../sidecar/sidecar.ts'
 import { realSources } from '../config-sources.ts'

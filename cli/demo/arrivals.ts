@@ -1,6 +1,6 @@
 import { recognise, textOf } from '../tail/recognise.ts'
-import { type ConsumedRecord } from '../tail/record.ts'
-import { type CapturedRequest } from './captured.ts'
+import type { ConsumedRecord } from '../tail/record.ts'
+import type { CapturedRequest } from './captured.ts'
 
 /** What of an event identifies it, and its payload. */
 export type ExpectedEvent = Pick<CapturedRequest, 'name' | 'id' | 'type' | 'body'>

@@ -1,9 +1,9 @@
-import { type Colours } from '../tail/colours.ts'
+import type { Colours } from '../tail/colours.ts'
 import { formatDuration } from '../tail/units.ts'
-import { type ExpectedEvent } from './arrivals.ts'
-import { type CapturedRequest } from './captured.ts'
-import { type Answer } from './replay.ts'
-import { type Samples } from './scrape.ts'
+import type { ExpectedEvent } from './arrivals.ts'
+import type { CapturedRequest } from './captured.ts'
+import type { Answer } from './replay.ts'
+import type { Samples } from './scrape.ts'
 
 /** A section's heading, with an empty line before it. */
 export function heading(number: number, text: string, { bold }: Colours): string {

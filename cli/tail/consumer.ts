@@ -1,7 +1,7 @@
 import Kafka from 'node-rdkafka'
 import { connectOnce } from '../../sidecar/kafka/connect.ts'
 import { kafkaErrorOf, type KafkaError } from '../../sidecar/kafka/errors.ts'
-import { type KafkaProperties } from '../../sidecar/kafka/properties.ts'
+import type { KafkaProperties } from '../../sidecar/kafka/properties.ts'
 import { recordOf, type ConsumedRecord } from './record.ts'
 
 /** A partition of a topic. */

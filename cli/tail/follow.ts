@@ -1,6 +1,6 @@
-import { type Follower } from './follower.ts'
-import { type Output } from './output.ts'
-import { type ConsumedRecord } from './record.ts'
+import type { Follower } from './follower.ts'
+import type { Output } from './output.ts'
+import type { ConsumedRecord } from './record.ts'
 
 /**
  * Prints records until enough have come, the signal stops it, or nobody reads any more.

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type KafkaError } from '../../sidecar/kafka/errors.ts'
-import { type KafkaProperties } from '../../sidecar/kafka/properties.ts'
+import type { KafkaError } from '../../sidecar/kafka/errors.ts'
+import type { KafkaProperties } from '../../sidecar/kafka/properties.ts'
 import { BEGINNING, Consumer, type Partition } from './consumer.ts'
-import { type Notices } from './notices.ts'
-import { type ConsumedRecord } from './record.ts'
+import type { Notices } from './notices.ts'
+import type { ConsumedRecord } from './record.ts'
 import { matchesPattern, type TopicSelection } from './topics.ts'
 import { visible } from './visible.ts'
 

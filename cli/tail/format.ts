@@ -1,8 +1,8 @@
-import { type Colours } from './colours.ts'
-import { type Latency } from './pairs.ts'
+import type { Colours } from './colours.ts'
+import type { Latency } from './pairs.ts'
 import { showPayload } from './payload.ts'
 import { textOf, type LoggedEvent } from './recognise.ts'
-import { type ConsumedRecord } from './record.ts'
+import type { ConsumedRecord } from './record.ts'
 import { formatBytes, formatDuration, parseTime } from './units.ts'
 import { cut, visible, widthOf } from './visible.ts'
 

@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer'
 import { isJson } from '../../sidecar/cloudevents/content-type.ts'
 import { isJsonText } from '../../sidecar/records/json.ts'
 import { recognise, type LoggedEvent } from './recognise.ts'
-import { type ConsumedRecord } from './record.ts'
+import type { ConsumedRecord } from './record.ts'
 
 /**
  * Writes a record as one line of JSON: `topic`, `partition`, `offset`, `timestamp` (ms since 1970 or null), `key`,

@@ -1,7 +1,7 @@
 import { formatEvent, momentOf, type Style } from './format.ts'
 import { Pairs } from './pairs.ts'
 import { recognise } from './recognise.ts'
-import { type ConsumedRecord } from './record.ts'
+import type { ConsumedRecord } from './record.ts'
 
 /** Prints records for a person; remembers what spans several: the requests that wait for a response, and the day. */
 export class Printer {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type KafkaProperties } from '../../sidecar/kafka/properties.ts'
+import type { KafkaProperties } from '../../sidecar/kafka/properties.ts'
 
 /**
  * Properties for producers only (librdkafka's CONFIGURATION.md, column "C/P"). The sidecar's environment and properties

@@ -1,14 +1,9 @@
 import { contentModeOf } from '../../sidecar/cloudevents/content-type.ts'
-import {
-  type Attribute,
-  type AttributeValue,
-  type CloudEvent,
-  type EventKind
-} from '../../sidecar/cloudevents/event.ts'
+import type { Attribute, AttributeValue, CloudEvent, EventKind } from '../../sidecar/cloudevents/event.ts'
 import { memberSpans } from '../../sidecar/cloudevents/json-spans.ts'
 import { parseStructured } from '../../sidecar/cloudevents/structured.ts'
-import { type RecordFormat } from '../../sidecar/records/record.ts'
-import { type ConsumedRecord } from './record.ts'
+import type { RecordFormat } from '../../sidecar/records/record.ts'
+import type { ConsumedRecord } from './record.ts'
 
 /** An event read back from a record, whatever format the record has. */
 export interface LoggedEvent {

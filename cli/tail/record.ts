@@ -1,4 +1,4 @@
-import { type Message } from 'node-rdkafka'
+import type { Message } from 'node-rdkafka'
 
 /** A record as a consumer sees it. */
 export interface ConsumedRecord {

@@ -1,4 +1,4 @@
-import { type Attribute, type AttributeValue } from './event.ts'
+import type { Attribute, AttributeValue } from './event.ts'
 import { InvalidEventError, type OnIrregular } from './errors.ts'
 
 /** Specification versions that are taken; what becomes of each is in docs/receiving.md. */

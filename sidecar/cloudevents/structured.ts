@@ -3,7 +3,7 @@ import { checkRequired, hasControlCharacter, isClean, noteIrregular, upgradeFrom
 import { decodeBase64 } from './base64.ts'
 import { isJson } from './content-type.ts'
 import { InvalidEventError, type OnIrregular } from './errors.ts'
-import { type Attribute, type AttributeValue, type CloudEvent } from './event.ts'
+import type { Attribute, AttributeValue, CloudEvent } from './event.ts'
 import { elementSpans, memberSpans } from './json-spans.ts'
 
 /**

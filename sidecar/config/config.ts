@@ -1,5 +1,5 @@
 import { parse as parseProperties } from 'dot-properties'
-import { type KafkaProperties } from '../kafka/properties.ts'
+import type { KafkaProperties } from '../kafka/properties.ts'
 import { ConfigError, nearest, withoutCredentials, type Mistake } from './errors.ts'
 import { KAFKA_CONFIG_PREFIX, kafkaProperties, type CheckProperty } from './kafka-config.ts'
 import { ValueError } from './units.ts'

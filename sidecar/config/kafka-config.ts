@@ -1,4 +1,4 @@
-import { type KafkaProperties, type PropertyCheck } from '../kafka/properties.ts'
+import type { KafkaProperties, PropertyCheck } from '../kafka/properties.ts'
 import { masked, nearest, type Mistake } from './errors.ts'
 
 /** Prefix of the variables that stand for librdkafka properties. */

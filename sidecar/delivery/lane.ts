@@ -1,4 +1,4 @@
-import { type StoredEvent } from '../store/store.ts'
+import type { StoredEvent } from '../store/store.ts'
 import { backoffMs, type BackoffBounds } from './backoff.ts'
 import { Caution } from './caution.ts'
 

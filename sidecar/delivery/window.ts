@@ -1,4 +1,4 @@
-import { type Lane } from './lane.ts'
+import type { Lane } from './lane.ts'
 
 /** Part of the window that only lanes with nothing in flight may use. */
 const RESERVED = 1 / 8

@@ -1,8 +1,8 @@
 import Kafka from 'node-rdkafka'
-import { type KafkaRecord } from '../records/record.ts'
+import type { KafkaRecord } from '../records/record.ts'
 import { connectOnce } from './connect.ts'
 import { kafkaErrorOf, type KafkaError } from './errors.ts'
-import { type KafkaProperties } from './properties.ts'
+import type { KafkaProperties } from './properties.ts'
 
 /** What a producer tells of. */
 export interface ProducerEvents<T> {

@@ -1,6 +1,6 @@
 import Kafka from 'node-rdkafka'
 import { kafkaErrorOf, type KafkaError } from './errors.ts'
-import { type KafkaProperties } from './properties.ts'
+import type { KafkaProperties } from './properties.ts'
 
 /** How topics are created. */
 export interface TopicSettings {

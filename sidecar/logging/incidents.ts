@@ -1,4 +1,4 @@
-import { type Logger } from 'pino'
+import type { Logger } from 'pino'
 
 /** A line per kind of incident and minute, so that an outage of Kafka does not fill the node's disk. */
 const EVERY_MS = 60_000

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import { type Tally } from './ledger.ts'
+import type { Tally } from './ledger.ts'
 
 /** Sets a metric to what it is at this moment: one number, or one per value of its label. */
 export type Setter = (value: number | Tally) => void

@@ -1,4 +1,4 @@
-import { type Metric, type Registry } from 'prom-client'
+import type { Metric, Registry } from 'prom-client'
 
 /**
  * A histogram without labels that costs next to nothing to observe. prom-client's own looks a label set up and hashes it

@@ -1,7 +1,7 @@
-import { type Irregularity } from '../cloudevents/errors.ts'
-import { type EventKind } from '../cloudevents/event.ts'
-import { type PermanentReason } from '../delivery/classify.ts'
-import { type RejectReason } from '../receiver/replies.ts'
+import type { Irregularity } from '../cloudevents/errors.ts'
+import type { EventKind } from '../cloudevents/event.ts'
+import type { PermanentReason } from '../delivery/classify.ts'
+import type { RejectReason } from '../receiver/replies.ts'
 
 /** A count per label value. */
 export type Tally<L extends string = string> = Partial<Record<L, number>>

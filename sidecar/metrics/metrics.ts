@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { counter, gauge } from './exposition.ts'
 import { PlainHistogram } from './histogram.ts'
-import { type Ledger } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import { registerRdkafkaMetrics, type RdkafkaStatistics } from './rdkafka.ts'
 
 /** What is read at a scrape beside the ledger. */

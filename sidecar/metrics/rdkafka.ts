@@ -1,6 +1,6 @@
-import { type Registry } from 'prom-client'
+import type { Registry } from 'prom-client'
 import { counter, gauge } from './exposition.ts'
-import { type Tally } from './ledger.ts'
+import type { Tally } from './ledger.ts'
 
 /** The part of librdkafka's statistics (STATISTICS.md) that is read here. Times in microseconds. */
 export interface RdkafkaStatistics {

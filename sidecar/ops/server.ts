@@ -1,5 +1,5 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import { type ListenAddress } from '../config/addresses.ts'
+import type { ListenAddress } from '../config/addresses.ts'
 import { listenAll } from '../listen.ts'
 
 /** What the ops server shows. */

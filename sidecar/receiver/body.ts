@@ -1,4 +1,4 @@
-import { type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { Rejection } from './replies.ts'
 
 const EMPTY = Buffer.alloc(0)

@@ -1,4 +1,4 @@
-import { type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { rejectionBody, rejectionHeaders, STATUS, type RejectReason } from './replies.ts'
 
 const STATUS_TEXT: Readonly<Record<number, string>> = {

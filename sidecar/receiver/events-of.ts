@@ -1,9 +1,9 @@
-import { type IncomingMessage } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { parseBinary } from '../cloudevents/binary.ts'
 import { contentModeOf } from '../cloudevents/content-type.ts'
 import { InvalidEventError, type OnIrregular } from '../cloudevents/errors.ts'
-import { type CloudEvent } from '../cloudevents/event.ts'
-import { type HeaderDecoding } from '../cloudevents/header-values.ts'
+import type { CloudEvent } from '../cloudevents/event.ts'
+import type { HeaderDecoding } from '../cloudevents/header-values.ts'
 import { parseBatch, parseStructured } from '../cloudevents/structured.ts'
 import { Rejection } from './replies.ts'
 

@@ -1,5 +1,5 @@
-import { type ServerResponse } from 'node:http'
-import { type InvalidReason } from '../cloudevents/errors.ts'
+import type { ServerResponse } from 'node:http'
+import type { InvalidReason } from '../cloudevents/errors.ts'
 
 /** Every reason for which a request is not taken: the label `reason` of `requests_rejected_total` and of the reply. */
 export type RejectReason =

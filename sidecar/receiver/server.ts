@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type Socket } from 'node:net'
-import { type ListenAddress } from '../config/addresses.ts'
+import type { Socket } from 'node:net'
+import type { ListenAddress } from '../config/addresses.ts'
 import { listenAll } from '../listen.ts'
 import { answerClientError } from './client-errors.ts'
 import { Rejection, replyRejected, type RejectReason } from './replies.ts'

@@ -1,4 +1,4 @@
-import { type CloudEvent } from '../cloudevents/event.ts'
+import type { CloudEvent } from '../cloudevents/event.ts'
 import { topicOf, type TopicTemplate } from '../records/topic.ts'
 import { Rejection } from './replies.ts'
 

@@ -1,4 +1,4 @@
-import { type StoredEvent } from '../store/store.ts'
+import type { StoredEvent } from '../store/store.ts'
 import { envelopeOf } from './envelope.ts'
 import { headersOf } from './headers.ts'
 import { keyOf, notATombstone, type KafkaRecord, type KeySource, type RecordFormat } from './record.ts'

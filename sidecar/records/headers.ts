@@ -1,5 +1,5 @@
-import { type CloudEvent } from '../cloudevents/event.ts'
-import { type RecordHeader } from './record.ts'
+import type { CloudEvent } from '../cloudevents/event.ts'
+import type { RecordHeader } from './record.ts'
 
 type HeaderMaker = (value: string) => RecordHeader
 

@@ -1,5 +1,5 @@
 import { sizeOf } from './size.ts'
-import { type AcceptedEvent, type AppendOutcome, type EventStore, type StoredEvent } from './store.ts'
+import type { AcceptedEvent, AppendOutcome, EventStore, StoredEvent } from './store.ts'
 
 interface Node extends StoredEvent {
   previous: Node | undefined

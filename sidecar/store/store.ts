@@ -1,4 +1,4 @@
-import { type CloudEvent } from '../cloudevents/event.ts'
+import type { CloudEvent } from '../cloudevents/event.ts'
 
 /** An event on its way from the receiver to Kafka, with everything that was decided when it was accepted. */
 export interface AcceptedEvent {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type InvalidEventError, type Irregularity } from '../../sidecar/cloudevents/errors.ts'
+import type { InvalidEventError, Irregularity } from '../../sidecar/cloudevents/errors.ts'
 import { decodeHeaderValue, type HeaderDecoding } from '../../sidecar/cloudevents/header-values.ts'
 import { onTheWire } from './reading.ts'
 

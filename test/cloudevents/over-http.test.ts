@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
-import { type StoredEvent } from '../../sidecar/store/store.ts'
+import type { StoredEvent } from '../../sidecar/store/store.ts'
 import { httpRequest, startReceiver, type Received } from '../golden/receiver.ts'
 import { required, requiredMembers } from './reading.ts'
 

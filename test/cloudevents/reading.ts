@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { parseBinary } from '../../sidecar/cloudevents/binary.ts'
-import { type InvalidReason, type Irregularity } from '../../sidecar/cloudevents/errors.ts'
-import { type AttributeValue, type CloudEvent } from '../../sidecar/cloudevents/event.ts'
-import { type HeaderDecoding } from '../../sidecar/cloudevents/header-values.ts'
+import type { InvalidReason, Irregularity } from '../../sidecar/cloudevents/errors.ts'
+import type { AttributeValue, CloudEvent } from '../../sidecar/cloudevents/event.ts'
+import type { HeaderDecoding } from '../../sidecar/cloudevents/header-values.ts'
 import { parseBatch, parseStructured } from '../../sidecar/cloudevents/structured.ts'
 
 /** An event as it was read, in a form that is easy to compare. */

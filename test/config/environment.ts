@@ -1,6 +1,6 @@
 import { parseConfig, type Config, type ConfigSources } from '../../sidecar/config/config.ts'
 import { ConfigError } from '../../sidecar/config/errors.ts'
-import { type Command } from '../../sidecar/config/variables.ts'
+import type { Command } from '../../sidecar/config/variables.ts'
 import { checkProperty, RESERVED_PROPERTIES } from '../../sidecar/kafka/properties.ts'
 
 /** An environment as a test describes it: the one required variable is there. */

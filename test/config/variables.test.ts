@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Config } from '../../sidecar/config/config.ts'
+import type { Config } from '../../sidecar/config/config.ts'
 import { variables, type Variable } from '../../sidecar/config/variables.ts'
 import { mistakesIn, parse } from './environment.ts'
 

@@ -1,7 +1,7 @@
-import { type InFlight, type ProducerCallbacks } from '../../sidecar/delivery/delivery.ts'
-import { type KafkaError } from '../../sidecar/kafka/errors.ts'
-import { type RecordProducer } from '../../sidecar/kafka/producer.ts'
-import { type KafkaRecord } from '../../sidecar/records/record.ts'
+import type { InFlight, ProducerCallbacks } from '../../sidecar/delivery/delivery.ts'
+import type { KafkaError } from '../../sidecar/kafka/errors.ts'
+import type { RecordProducer } from '../../sidecar/kafka/producer.ts'
+import type { KafkaRecord } from '../../sidecar/records/record.ts'
 
 /** A record that delivery has handed over. */
 export interface Sent {

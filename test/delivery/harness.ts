@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { Delivery, type DeliveryDependencies } from '../../sidecar/delivery/delivery.ts'
 import { MemoryStore } from '../../sidecar/store/memory-store.ts'
 import { FakeProducer } from './fake-producer.ts'

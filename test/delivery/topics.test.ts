@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type EnsureOutcome } from '../../sidecar/kafka/topics.ts'
+import type { EnsureOutcome } from '../../sidecar/kafka/topics.ts'
 import { kafkaError } from './fake-producer.ts'
 import { DeliveryHarness, texts } from './harness.ts'
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { test } from 'node:test'
 import { buildRecord } from '../../sidecar/records/build.ts'
-import { type KafkaRecord, type RecordFormat } from '../../sidecar/records/record.ts'
+import type { KafkaRecord, RecordFormat } from '../../sidecar/records/record.ts'
 import { startReceiver } from './receiver.ts'
 
 const fixtures = resolve('test/fixtures/kserve-requests')

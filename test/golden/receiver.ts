@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { connect } from 'node:net'
-import { type TestContext } from 'node:test'
-import { type Irregularity } from '../../sidecar/cloudevents/errors.ts'
-import { type HeaderDecoding } from '../../sidecar/cloudevents/header-values.ts'
+import type { TestContext } from 'node:test'
+import type { Irregularity } from '../../sidecar/cloudevents/errors.ts'
+import type { HeaderDecoding } from '../../sidecar/cloudevents/header-values.ts'
 import { createHandler } from '../../sidecar/receiver/handler.ts'
 import { ReceiverServer } from '../../sidecar/receiver/server.ts'
 import { createEnricher, type Environment } from '../../sidecar/records/enrich.ts'
 import { parseTopicTemplate, topicOf } from '../../sidecar/records/topic.ts'
 import { MemoryStore } from '../../sidecar/store/memory-store.ts'
-import { type StoredEvent } from '../../sidecar/store/store.ts'
+import type { StoredEvent } from '../../sidecar/store/store.ts'
 
 /** What became of a request. */
 export interface Received {

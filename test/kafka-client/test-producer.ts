@@ -1,9 +1,9 @@
-import { type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type KafkaError } from '../../sidecar/kafka/errors.ts'
+import type { KafkaError } from '../../sidecar/kafka/errors.ts'
 import { KafkaProducer, type LogLine } from '../../sidecar/kafka/producer.ts'
 import { producerProperties, type KafkaProperties } from '../../sidecar/kafka/properties.ts'
-import { type KafkaRecord } from '../../sidecar/records/record.ts'
+import type { KafkaRecord } from '../../sidecar/records/record.ts'
 
 export function recordOf(topic: string, text: string): KafkaRecord {
   return { topic, key: Buffer.from(text), value: Buffer.from(text), headers: [{ ce_id: text }] }

@@ -1,4 +1,4 @@
-import { type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { createLogger } from '../../sidecar/logging/logger.ts'
 import { Sidecar } from '../../sidecar/sidecar.ts'
 import { parse, type Env } from '../config/environment.ts'

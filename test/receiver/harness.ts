@@ -1,12 +1,12 @@
-import { type TestContext } from 'node:test'
-import { type ListenAddress } from '../../sidecar/config/addresses.ts'
+import type { TestContext } from 'node:test'
+import type { ListenAddress } from '../../sidecar/config/addresses.ts'
 import { createHandler, type ReceiverDependencies } from '../../sidecar/receiver/handler.ts'
-import { type RejectReason } from '../../sidecar/receiver/replies.ts'
+import type { RejectReason } from '../../sidecar/receiver/replies.ts'
 import { ReceiverServer } from '../../sidecar/receiver/server.ts'
 import { boundedTopics } from '../../sidecar/receiver/topic-limit.ts'
 import { parseTopicTemplate } from '../../sidecar/records/topic.ts'
 import { MemoryStore } from '../../sidecar/store/memory-store.ts'
-import { type EventStore, type StoredEvent } from '../../sidecar/store/store.ts'
+import type { EventStore, StoredEvent } from '../../sidecar/store/store.ts'
 import { RawClient } from './raw-client.ts'
 
 /** What a receiver under test is made of; everything has a default. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { type CloudEvent } from '../../sidecar/cloudevents/event.ts'
+import type { CloudEvent } from '../../sidecar/cloudevents/event.ts'
 import { createEnricher, type Environment } from '../../sidecar/records/enrich.ts'
 import { isGzip } from '../../sidecar/records/gzip.ts'
 import { eventWith } from './events.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { describe, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
-import { type AttributeValue } from '../../sidecar/cloudevents/event.ts'
+import type { AttributeValue } from '../../sidecar/cloudevents/event.ts'
 import { eventWith, recordOf } from './events.ts'
 
 function valueOf(

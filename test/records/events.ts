@@ -1,6 +1,6 @@
-import { type AttributeValue, type CloudEvent } from '../../sidecar/cloudevents/event.ts'
+import type { AttributeValue, CloudEvent } from '../../sidecar/cloudevents/event.ts'
 import { buildRecord } from '../../sidecar/records/build.ts'
-import { type KafkaRecord, type KeySource, type RecordFormat } from '../../sidecar/records/record.ts'
+import type { KafkaRecord, KeySource, RecordFormat } from '../../sidecar/records/record.ts'
 
 const required = {
   id: 'an-id',

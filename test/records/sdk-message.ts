@@ -1,5 +1,5 @@
-import { type KafkaMessage } from 'cloudevents'
-import { type KafkaRecord } from '../../sidecar/records/record.ts'
+import type { KafkaMessage } from 'cloudevents'
+import type { KafkaRecord } from '../../sidecar/records/record.ts'
 
 /** A record of ours as a consumer would hand it to the CloudEvents SDK. Without the key: see sdkMakesTheKeyAPartitionkey. */
 export function sdkMessageOf({ value, headers }: KafkaRecord): KafkaMessage<string> {

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { buildRecord } from '../../sidecar/records/build.ts'
-import { type KafkaRecord } from '../../sidecar/records/record.ts'
+import type { KafkaRecord } from '../../sidecar/records/record.ts'
 import { httpRequest, startReceiver } from '../golden/receiver.ts'
 
 /** What the original service wrote to Kafka. */

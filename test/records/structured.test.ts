@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type AttributeValue } from '../../sidecar/cloudevents/event.ts'
+import type { AttributeValue } from '../../sidecar/cloudevents/event.ts'
 import { parseStructured } from '../../sidecar/cloudevents/structured.ts'
 import { eventWith, recordOf } from './events.ts'
 

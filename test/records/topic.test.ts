@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { ValueError } from '../../sidecar/config/units.ts'
-import { type AttributeValue } from '../../sidecar/cloudevents/event.ts'
+import type { AttributeValue } from '../../sidecar/cloudevents/event.ts'
 import { parseTopicTemplate, TopicError, topicOf } from '../../sidecar/records/topic.ts'
 import { eventWith } from './events.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { MemoryStore } from '../../sidecar/store/memory-store.ts'
 import { sizeOf } from '../../sidecar/store/size.ts'
-import { type AcceptedEvent, type StoredEvent } from '../../sidecar/store/store.ts'
+import type { AcceptedEvent, StoredEvent } from '../../sidecar/store/store.ts'
 
 function eventOf(text: string, receivedAt = 1): AcceptedEvent {
   return { event: { attributes: [{ name: 'id', value: text }], data: Buffer.from(text) }, topic: 'a-topic', receivedAt }

@@ -1,9 +1,9 @@
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { coloursOf } from '../../cli/tail/colours.ts'
-import { type Style } from '../../cli/tail/format.ts'
+import type { Style } from '../../cli/tail/format.ts'
 import { Printer } from '../../cli/tail/printer.ts'
-import { type ConsumedRecord } from '../../cli/tail/record.ts'
+import type { ConsumedRecord } from '../../cli/tail/record.ts'
 import { assertGolden, eventOf, fixtures, formats, plain, recordIn, recordWith } from './support.ts'
 
 function print(records: readonly ConsumedRecord[], style: Style = plain): string {

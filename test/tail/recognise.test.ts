@@ -4,7 +4,7 @@ import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
 import { jsonLine } from '../../cli/tail/json-line.ts'
 import { recognise, textOf } from '../../cli/tail/recognise.ts'
-import { type Attribute } from '../../sidecar/cloudevents/event.ts'
+import type { Attribute } from '../../sidecar/cloudevents/event.ts'
 import { eventOf, fixtures, formats, recordIn, recordWith } from './support.ts'
 
 const withoutContentType = (attributes: readonly Attribute[]) =>

@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { loadCaptured, type CapturedRequest } from '../../cli/demo/captured.ts'
 import { packageRoot } from '../../cli/demo/package-root.ts'
 import { coloursOf } from '../../cli/tail/colours.ts'
-import { type Style } from '../../cli/tail/format.ts'
-import { type ConsumedRecord } from '../../cli/tail/record.ts'
+import type { Style } from '../../cli/tail/format.ts'
+import type { ConsumedRecord } from '../../cli/tail/record.ts'
 import { parseBinary } from '../../sidecar/cloudevents/binary.ts'
-import { type CloudEvent } from '../../sidecar/cloudevents/event.ts'
+import type { CloudEvent } from '../../sidecar/cloudevents/event.ts'
 import { buildRecord } from '../../sidecar/records/build.ts'
-import { type RecordFormat } from '../../sidecar/records/record.ts'
+import type { RecordFormat } from '../../sidecar/records/record.ts'
 
 export const formats: readonly RecordFormat[] = ['cloudevent', 'structured', 'envelope']
 

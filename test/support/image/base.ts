@@ -1,6 +1,6 @@
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Engine, type RunOptions } from './engine.ts'
+import type { Engine, RunOptions } from './engine.ts'
 
 /** What the stand-in is called in the image store; a Dockerfile that says `node:24-bookworm-slim` finds it. */
 export const baseName = 'localhost/node:24-bookworm-slim'

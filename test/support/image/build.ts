@@ -1,7 +1,7 @@
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type Engine, type RunOptions } from './engine.ts'
+import type { Engine, RunOptions } from './engine.ts'
 
 /** Copies what git would take from the tree, committed or not: local modules and compiled files stay behind. */
 async function exportTree(engine: Engine, tree: string, target: string): Promise<void> {

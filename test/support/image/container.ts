@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Engine } from './engine.ts'
+import type { Engine } from './engine.ts'
 
 /** One line of the program's log. */
 export type LogLine = Readonly<Record<string, unknown>>

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type KafkaTools } from './tools.ts'
+import type { KafkaTools } from './tools.ts'
 
 /** One node of a cluster, broker and controller in one. */
 export interface BrokerOptions {

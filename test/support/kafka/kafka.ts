@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type KafkaRecord, type Probe, type TopicDescription } from './probe.ts'
+import type { KafkaRecord, Probe, TopicDescription } from './probe.ts'
 
 /** `replication` and `partitions` are 1 unless said; `config` holds Kafka's topic settings. */
 export interface TopicOptions {

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { type KafkaTools } from './tools.ts'
+import type { KafkaTools } from './tools.ts'
 
 /** A record as Java's consumer read it; null and empty are different. `timestamp` is in milliseconds since 1970. */
 export interface KafkaRecord {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { performance } from 'node:perf_hooks'
-import { type KServeAgentOptions, type LogInput, type Lost } from './options.ts'
+import type { KServeAgentOptions, LogInput, Lost } from './options.ts'
 import { seededRandom } from './random.ts'
 import { formatRequest, unixNanoseconds, type AgentIdentity, type InferenceEvent } from './request.ts'
 import { GoTransport } from './transport.ts'

@@ -1,4 +1,4 @@
-import { type AgentIdentity, type EventType } from './request.ts'
+import type { AgentIdentity, EventType } from './request.ts'
 
 /** Everything but the sink has KServe's value as default. */
 export interface KServeAgentOptions extends Partial<AgentIdentity> {

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createServer as createTcpServer, type AddressInfo, type Server, type Socket } from 'node:net'
-import { type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { KServeAgent } from './agent.ts'
-import { type KServeAgentOptions } from './options.ts'
+import type { KServeAgentOptions } from './options.ts'
 
 /** Listens on a loopback port until the test ends; returns the URL. */
 export async function listen(t: TestContext, server: Server): Promise<string> {
