@@ -75,7 +75,10 @@ describe('a producer', { concurrency: true }, () => {
     }
   })
 
-  test('node-rdkafka makes a tombstone of a Buffer without memory: why notATombstone exists', async t => {
+  // Since Node 22 V8 gives an empty Buffer an address, and the trap is shut.
+  const emptyHasAddress = Number(process.versions.node.split('.')[0]) >= 22
+  const why = 'node-rdkafka makes a tombstone of a Buffer without memory: why notATombstone exists'
+  test(why, { skip: emptyHasAddress && 'on Node 20 only' }, async t => {
     const { producer } = await TestProducer.start(t, cluster.brokers)
     producer.produce({ ...recordOf('tombstone', 'k'), value: Buffer.alloc(0) }, 'k')
     const [record] = await cluster.consume('tombstone', 1)
