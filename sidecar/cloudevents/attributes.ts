@@ -13,16 +13,6 @@ const RENAMED_SINCE_02: ReadonlyMap<string, string> = new Map([
   ['schemaurl', 'dataschema'],
   ['contenttype', 'datacontenttype']
 ])
-const CORE_02: ReadonlySet<string> = new Set([
-  'id',
-  'source',
-  'specversion',
-  'type',
-  'time',
-  'schemaurl',
-  'contenttype',
-  'datacontenttype'
-])
 
 /**
  * Turns the attributes of a 0.2 event into those of a 1.0 event. No consumer of the Kafka binding knows 0.2: KFServing
@@ -35,23 +25,6 @@ export function upgradeFrom02(attributes: readonly Attribute[]): Attribute[] {
     // Where both are there the name of 1.0 wins: it is what the Content-Type header became.
     return renamed !== name && attributes.some(one => one.name === renamed) ? [] : { name: renamed, value }
   })
-}
-
-/** Decodes the extension values of a 0.2 event in binary mode: JSON texts, strings in their quotes (sdk-go's codec_v02.go). */
-export function unquoteExtensions02(attributes: readonly Attribute[]): Attribute[] {
-  return attributes.map(one =>
-    CORE_02.has(one.name) || typeof one.value !== 'string' ? one : { name: one.name, value: fromJsonString(one.value) }
-  )
-}
-
-function fromJsonString(text: string): string {
-  if (!text.startsWith('"')) return text
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'string' && isClean(value) ? value : text
-  } catch {
-    return text
-  }
 }
 
 /**

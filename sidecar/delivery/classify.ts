@@ -1,8 +1,8 @@
 /**
  * What to do about a record that Kafka did not take.
  * - `retry`: later, in a batch with others
- * - `alone`: once more in a batch of its own, since the broker refused the whole batch and only one record in it may be
- *   to blame; if that fails too, it is permanent
+ * - `alone`: permanent if it happened to the record alone; in a batch with others the broker refused all of them, and
+ *   only one may be to blame: see caution.ts
  * - `rebuild`: the producer is beyond repair; a new one takes over everything in flight
  */
 export type Verdict =
