@@ -6,7 +6,7 @@ import type { EventStore } from './store/store.ts'
 /** What a drain needs. */
 export interface DrainOptions {
   readonly receiver: Pick<ReceiverServer, 'idleMs' | 'stop'>
-  readonly store: Pick<EventStore, 'pendingEvents'>
+  readonly store: Pick<EventStore, 'pendingEvents' | 'volatileEvents'>
   readonly logger: Logger
   /** ms without a request after which no more are expected */
   readonly drainIdleMs: number
@@ -18,6 +18,8 @@ export interface DrainOptions {
 export interface DrainResult {
   /** Accepted events that Kafka has not acknowledged. */
   readonly undelivered: number
+  /** Those of them that are in no journal, and end with the process. */
+  readonly lost: number
 }
 
 const CHECK_MS = 20
@@ -39,13 +41,19 @@ export async function drain(options: DrainOptions): Promise<DrainResult> {
   await receiver.stop(Math.max(0, Math.min(1000, gracePeriodMs - elapsed())))
   while (store.pendingEvents > 0 && elapsed() < gracePeriodMs) await sleep(CHECK_MS)
   const undelivered = store.pendingEvents
+  const lost = store.volatileEvents
   const seconds = Math.round(elapsed() / 100) / 10
   if (undelivered === 0) logger.info({ seconds }, 'stopped: everything accepted was delivered')
-  else {
-    logger.error(
+  else if (lost === 0) {
+    logger.warn(
       { undelivered, seconds },
-      `stopped with ${undelivered} accepted events that Kafka has not acknowledged; they were in memory only and are lost`
+      `stopped with ${undelivered} accepted events that Kafka has not acknowledged; they are in the journal, and the next start on this volume delivers them`
+    )
+  } else {
+    logger.error(
+      { undelivered, lost, seconds },
+      `stopped with ${undelivered} accepted events that Kafka has not acknowledged; ${lost} of them were in memory only and are lost`
     )
   }
-  return { undelivered }
+  return { undelivered, lost }
 }

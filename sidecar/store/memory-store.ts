@@ -1,29 +1,73 @@
+import { Fifo } from './fifo.ts'
+import { PendingList, type PendingNode } from './pending-list.ts'
 import { sizeOf } from './size.ts'
-import type { AcceptedEvent, AppendOutcome, EventStore, StoredEvent } from './store.ts'
+import type { AcceptedEvent, AppendOutcome, EventStore, StoreDropReason, StoredEvent, TopicQueue } from './store.ts'
 
-interface Node extends StoredEvent {
-  previous: Node | undefined
-  next: Node | undefined
+/** INFERENCE_LOGGER_WHEN_FULL: refuse what comes, or give up the oldest events that wait. */
+export type WhenFull = 'reject' | 'drop-oldest'
+
+interface Node extends StoredEvent, PendingNode {}
+
+/** The events of one topic that were not taken. */
+class MemoryQueue implements TopicQueue {
+  readonly topic: string
+  readonly #store: MemoryStore
+  readonly #events = new Fifo<Node>()
+
+  constructor(topic: string, store: MemoryStore) {
+    this.topic = topic
+    this.#store = store
+  }
+
+  get waiting(): number {
+    return this.#events.length
+  }
+
+  push(node: Node): void {
+    this.#events.push(node)
+  }
+
+  peek(): Node | undefined {
+    return this.#events.peek()
+  }
+
+  take(): void {
+    const node = this.#events.shift()
+    if (node !== undefined) this.#store.taken(node)
+  }
+
+  /** Takes the next event out, to be given up. */
+  drop(): Node | undefined {
+    return this.#events.shift()
+  }
 }
 
-/** Durability `memory`: a queue with a bound in bytes. What is pending survives a Kafka outage and nothing else. */
+/** Durability `memory`: queues with a bound in bytes over all. What is pending survives a Kafka outage and nothing else. */
 export class MemoryStore implements EventStore {
   readonly limitBytes: number
   onAvailable: () => void = () => {}
+  onDropped: (reason: StoreDropReason, events: number) => void = () => {}
+  readonly #whenFull: WhenFull
+  readonly #queues = new Map<string, MemoryQueue>()
+  readonly #pending = new PendingList<Node>()
   #sequence = 0
   #pendingEvents = 0
   #pendingBytes = 0
-  // Linked, because events are released in the order of delivery reports, and the oldest must be found at any time.
-  #oldest: Node | undefined
-  #newest: Node | undefined
-  #nextToTake: Node | undefined
+  /** Of what was taken and not released: it cannot be given up any more. */
+  #takenEvents = 0
+  #takenBytes = 0
 
   /** @param limitBytes bound on the sum of {@link StoredEvent.bytes} */
-  constructor(limitBytes: number) {
+  constructor(limitBytes: number, whenFull: WhenFull = 'reject') {
     this.limitBytes = limitBytes
+    this.#whenFull = whenFull
   }
 
   get pendingEvents(): number {
+    return this.#pendingEvents
+  }
+
+  get volatileEvents(): number {
     return this.#pendingEvents
   }
 
@@ -34,44 +78,103 @@ export class MemoryStore implements EventStore {
   append(events: readonly AcceptedEvent[], done: (outcome: AppendOutcome) => void): void {
     const sizes = events.map(({ event }) => sizeOf(event))
     const sum = sizes.reduce((total, bytes) => total + bytes, 0)
-    // An event larger than the bound still goes into an empty queue: MAX_EVENT_BYTES is what refuses it, with a reason.
-    if (this.#pendingBytes + sum > this.limitBytes && this.#pendingEvents > 0) return done('full')
-    const wasEmpty = this.#nextToTake === undefined
-    events.forEach((accepted, index) => this.#push(accepted, sizes[index] ?? 0))
+    if (!this.#fits(sum) && !this.#makeRoom(sum)) return done('full')
+    let available = false
+    events.forEach((accepted, index) => {
+      const queue = this.#queueOf(accepted.topic)
+      available ||= queue.waiting === 0
+      this.#push(queue, accepted, sizes[index] ?? 0)
+    })
     done('stored')
-    if (wasEmpty && this.#nextToTake !== undefined) this.onAvailable()
+    if (available) this.onAvailable()
   }
 
-  take(): StoredEvent | undefined {
-    const node = this.#nextToTake
-    this.#nextToTake = node?.next
-    return node
+  queues(): Iterable<TopicQueue> {
+    return this.#queues.values()
   }
 
   release(event: StoredEvent): void {
-    const node = event as Node
-    if (node.previous === undefined) this.#oldest = node.next
-    else node.previous.next = node.next
-    if (node.next === undefined) this.#newest = node.previous
-    else node.next.previous = node.previous
-    // A released node that still points at its neighbours keeps them, once it is in V8's old space.
-    node.previous = node.next = undefined
-    this.#pendingEvents--
-    this.#pendingBytes -= node.bytes
+    this.#takenEvents--
+    this.#takenBytes -= event.bytes
+    this.#forget(event as Node)
   }
 
   oldestReceivedAt(): number | undefined {
-    return this.#oldest?.receivedAt
+    return this.#pending.oldest?.receivedAt
   }
 
-  #push({ event, topic, receivedAt }: AcceptedEvent, bytes: number): void {
-    const previous = this.#newest
-    const node: Node = { event, topic, receivedAt, sequence: this.#sequence++, bytes, previous, next: undefined }
-    if (previous === undefined) this.#oldest = node
-    else previous.next = node
-    this.#newest = node
-    this.#nextToTake ??= node
+  close(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** For the queues: the event is in other hands. */
+  taken({ bytes }: StoredEvent): void {
+    this.#takenEvents++
+    this.#takenBytes += bytes
+  }
+
+  /** An event larger than the bound still goes into an empty queue: MAX_EVENT_BYTES is what refuses it, with a reason. */
+  #fits(bytes: number): boolean {
+    return this.#pendingBytes + bytes <= this.limitBytes || this.#pendingEvents === 0
+  }
+
+  /** Gives up the oldest events that wait, if that makes room for so many bytes; otherwise none. */
+  #makeRoom(bytes: number): boolean {
+    if (this.#whenFull === 'reject') return false
+    if (this.#takenBytes + bytes > this.limitBytes && this.#takenEvents > 0) return false
+    let dropped = 0
+    while (!this.#fits(bytes)) {
+      const node = this.#oldestQueue()?.drop()
+      if (node === undefined) break
+      this.#forget(node)
+      dropped++
+    }
+    this.onDropped('queue_full', dropped)
+    return true
+  }
+
+  /** The queue whose next event is older than the others'. */
+  #oldestQueue(): MemoryQueue | undefined {
+    let oldest: MemoryQueue | undefined
+    let sequence = Infinity
+    for (const queue of this.#queues.values()) {
+      const next = queue.peek()
+      if (next === undefined || next.sequence > sequence) continue
+      oldest = queue
+      sequence = next.sequence
+    }
+    return oldest
+  }
+
+  #queueOf(topic: string): MemoryQueue {
+    let queue = this.#queues.get(topic)
+    if (queue === undefined) {
+      queue = new MemoryQueue(topic, this)
+      this.#queues.set(topic, queue)
+    }
+    return queue
+  }
+
+  #push(queue: MemoryQueue, { event, topic, receivedAt }: AcceptedEvent, bytes: number): void {
+    const node: Node = {
+      event,
+      topic,
+      receivedAt,
+      sequence: this.#sequence++,
+      bytes,
+      replayed: false,
+      previous: undefined,
+      next: undefined
+    }
+    this.#pending.add(node)
+    queue.push(node)
     this.#pendingEvents++
     this.#pendingBytes += bytes
+  }
+
+  #forget(node: Node): void {
+    this.#pending.remove(node)
+    this.#pendingEvents--
+    this.#pendingBytes -= node.bytes
   }
 }

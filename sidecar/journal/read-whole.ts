@@ -1,0 +1,27 @@
+import type { FileSystem } from './file-system.ts'
+
+/**
+ * Reads a file whole, through the thread pool.
+ * @throws {NodeJS.ErrnoException}
+ */
+export async function readWhole(fs: FileSystem, path: string): Promise<Buffer> {
+  const fd = fs.openSync(path, 'r')
+  try {
+    const bytes = Buffer.allocUnsafeSlow(fs.sizeSync(fd))
+    let at = 0
+    while (at < bytes.length) {
+      const read = await readSome(fs, fd, bytes, at)
+      if (read === 0) break
+      at += read
+    }
+    return bytes.subarray(0, at)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+function readSome(fs: FileSystem, fd: number, bytes: Buffer, at: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    fs.read(fd, bytes, at, bytes.length - at, at, (error, read) => (error ? reject(error) : resolve(read)))
+  })
+}

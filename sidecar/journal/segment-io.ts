@@ -1,0 +1,56 @@
+import type { FileSystem } from './file-system.ts'
+import type { Segment } from './segment.ts'
+
+/**
+ * Reads bytes of a segment, at most as many as were written.
+ * @param idle called when the descriptor is not used any more
+ */
+export function readSegment(
+  fs: FileSystem,
+  segment: Segment,
+  offset: number,
+  length: number,
+  idle: () => void,
+  done: (error: NodeJS.ErrnoException | null, bytes: Buffer) => void
+): void {
+  const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, segment.bytes - offset)))
+  let fd: number
+  try {
+    fd = segment.fd ??= fs.openSync(segment.path, 'r')
+  } catch (error) {
+    return done(error as NodeJS.ErrnoException, buffer)
+  }
+  segment.users++
+  fs.read(fd, buffer, 0, buffer.length, offset, (error, bytes) => {
+    segment.users--
+    idle()
+    done(error, buffer.subarray(0, error ? 0 : bytes))
+  })
+}
+
+/**
+ * Has everything that was written to a segment put on the device.
+ * @param idle called when the descriptor is not used any more
+ */
+export function syncSegment(
+  fs: FileSystem,
+  segment: Segment,
+  idle: () => void,
+  done: (error: NodeJS.ErrnoException | null) => void
+): void {
+  const { bytes } = segment
+  if (segment.removed || segment.syncedBytes >= bytes) return done(null)
+  let fd: number
+  try {
+    fd = segment.fd ??= fs.openSync(segment.path, 'r+')
+  } catch (error) {
+    return done(error as NodeJS.ErrnoException)
+  }
+  segment.users++
+  fs.fdatasync(fd, error => {
+    segment.users--
+    idle()
+    if (!error) segment.syncedBytes = Math.max(segment.syncedBytes, bytes)
+    done(error)
+  })
+}

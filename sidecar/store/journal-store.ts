@@ -1,0 +1,441 @@
+import { basename } from 'node:path'
+import { JournalInUseError } from '../journal/errors.ts'
+import { Journal, type JournalOptions } from '../journal/journal.ts'
+import { decodeRecord } from '../journal/payload.ts'
+import type { Segment } from '../journal/segment.ts'
+import { Acknowledgements } from './acknowledgements.ts'
+import { JournalQueue, type QueueOwner } from './journal-queue.ts'
+import type { WhenFull } from './memory-store.ts'
+import { PendingEvent } from './pending-event.ts'
+import { PendingList } from './pending-list.ts'
+import type { AcceptedEvent, AppendOutcome, EventStore, StoreDropReason, StoredEvent, TopicQueue } from './store.ts'
+
+/** What a store on a journal is made with. */
+export interface JournalStoreOptions {
+  readonly journal: JournalOptions
+  /** Bound of what waits in memory; while the journal fails, of everything that is accepted, in bytes. */
+  readonly memoryMaxBytes: number
+  readonly whenFull: WhenFull
+  readonly whenJournalFails: 'memory' | 'reject'
+  /** Durability `kafka`: how long a reply waits for Kafka, ms. undefined: it does not. */
+  readonly ackTimeoutMs: number | undefined
+}
+
+/** The journal's state, for metrics and `/status`. */
+export interface JournalState {
+  readonly bytes: number
+  readonly limitBytes: number
+  readonly segments: number
+  readonly failing: boolean
+  readonly longestCommitSeconds: number
+}
+
+/** Most of memory's bound that is used for reading ahead: enough for seconds of delivery, and reading is cheap. */
+const READ_AHEAD_BYTES = 4 * 1024 * 1024
+/** Read at a time, bytes. */
+const READ_BYTES = 256 * 1024
+/** Between attempts at a journal that fails, or a record that cannot be read, ms. */
+const RETRY_MS = 1000
+/** Attempts to read a record before it is given up. */
+const READ_ATTEMPTS = 5
+/** Events that are put into the journal together when it works again. */
+const REJOURNAL_EVENTS = 500
+
+/**
+ * Durabilities `journal`, `fsync` and `kafka`: what is pending is on disk, and as much of it in memory as delivery is
+ * about to need. While the disk does not work, events are kept in memory, or refused.
+ */
+export class JournalStore implements EventStore, QueueOwner {
+  readonly limitBytes: number
+  onAvailable: () => void = () => {}
+  onDropped: (reason: StoreDropReason, events: number) => void = () => {}
+  readonly #o: JournalStoreOptions
+  #journal: Journal | undefined
+  readonly #queues = new Map<string, JournalQueue>()
+  /** What is in memory, taken or not. */
+  readonly #inMemory = new PendingList<PendingEvent>()
+  readonly #acknowledgements: Acknowledgements | undefined
+  readonly #readAheadBytes: number
+  #pendingEvents = 0
+  #pendingBytes = 0
+  /** Of events in memory that were not taken. */
+  #waitingBytes = 0
+  #recovering = false
+  #failing = false
+  #healing: NodeJS.Timeout | undefined
+  readonly #retries = new Set<NodeJS.Timeout>()
+  #closed = false
+  /** Numbers for events while there is no journal to give them. */
+  #sequence = 1
+
+  /**
+   * Opens the journal. One that cannot be opened now is tried again and again.
+   * @throws {JournalInUseError} when another process owns the directory
+   */
+  constructor(options: JournalStoreOptions) {
+    this.#o = options
+    this.limitBytes = options.memoryMaxBytes
+    this.#readAheadBytes = Math.min(options.memoryMaxBytes, READ_AHEAD_BYTES)
+    this.#acknowledgements =
+      options.ackTimeoutMs === undefined ? undefined : new Acknowledgements(options.ackTimeoutMs, options.journal.now)
+    try {
+      this.#open()
+    } catch (error) {
+      if (error instanceof JournalInUseError) throw error
+      this.#fail(error as Error, 'open')
+    }
+  }
+
+  get pendingEvents(): number {
+    return this.#pendingEvents
+  }
+
+  get volatileEvents(): number {
+    let events = 0
+    for (const event of this.#memoryOnly()) if (event.segment === undefined) events++
+    return events
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  get isRecovering(): boolean {
+    return this.#recovering
+  }
+
+  /** The journal's state at this moment. */
+  get journal(): JournalState {
+    return {
+      bytes: this.#journal?.bytes ?? 0,
+      limitBytes: this.#o.journal.maxBytes,
+      segments: this.#journal?.segments ?? 0,
+      failing: this.#failing,
+      longestCommitSeconds: this.#journal?.longestCommitSeconds ?? 0
+    }
+  }
+
+  queues(): Iterable<TopicQueue> {
+    return this.#queues.values()
+  }
+
+  append(events: readonly AcceptedEvent[], done: (outcome: AppendOutcome) => void): void {
+    if (events.length === 0) return done('stored')
+    const journal = this.#journal
+    if (journal === undefined || this.#failing) return this.#appendToMemory(this.#pending(events), done)
+    if (!journal.hasRoom(events) && !this.#makeRoom(journal, events)) return done('full')
+    const pending = this.#pending(events)
+    journal.append(pending, error => {
+      if (error !== undefined) {
+        this.#fail(error, 'write')
+        return this.#appendToMemory(pending, done)
+      }
+      this.#pendingEvents += pending.length
+      this.#answer(pending, done)
+      this.#admit(pending)
+    })
+  }
+
+  release(event: StoredEvent): void {
+    const pending = event as PendingEvent
+    this.#pendingEvents--
+    this.#forget(pending)
+    pending.released = true
+    this.#journal?.release(pending)
+    if (pending.acknowledgement !== undefined) this.#acknowledgements?.released(pending.acknowledgement)
+  }
+
+  taken({ bytes }: PendingEvent): void {
+    this.#waitingBytes -= bytes
+  }
+
+  /** Reads a chunk of a queue's segment and takes from it what comes next in the queue. */
+  fill(queue: JournalQueue): void {
+    const journal = this.#journal
+    if (queue.reading || this.#closed || journal === undefined) return
+    if (queue.memory.length > 0 && this.#waitingBytes >= this.#readAheadBytes) return
+    const place = queue.source?.peek()
+    if (place === undefined) return
+    const located = journal.locate(place.segmentId, place.offset)
+    if (located === undefined) return this.#giveUpFirst(queue)
+    const { segment, offset } = located
+    queue.reading = true
+    journal.read(segment, offset, Math.max(place.size, READ_BYTES), (error, bytes) => {
+      queue.reading = false
+      if (this.#closed) return
+      if (error !== null || bytes.length < place.size) {
+        return this.#readFailed(queue, error ?? new Error(`${segment.path} is shorter than it was`))
+      }
+      queue.failedReads = 0
+      this.#takeFrom(queue, segment, offset, bytes)
+      this.onAvailable()
+    })
+  }
+
+  oldestReceivedAt(): number | undefined {
+    let oldest = Infinity
+    for (let node = this.#inMemory.oldest; node !== undefined; node = node.next as PendingEvent | undefined) {
+      oldest = Math.min(oldest, node.receivedAt)
+    }
+    for (const { recovered, disk } of this.#queues.values()) {
+      oldest = Math.min(oldest, recovered.oldestReceivedAt ?? Infinity, disk.oldestReceivedAt ?? Infinity)
+    }
+    return oldest === Infinity ? undefined : oldest
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#healing)
+    for (const retry of this.#retries) clearTimeout(retry)
+    this.#acknowledgements?.stop()
+    await this.#journal?.close()
+  }
+
+  #open(): void {
+    const journal = Journal.open(this.#o.journal)
+    this.#journal = journal
+    this.#recovering = true
+    // Events that were accepted before there was a journal come after those in it.
+    for (const event of this.#memoryOnly()) event.sequence = journal.nextSequence()
+    void journal
+      .recover(({ segment, offset, size, topic, receivedAt }) => {
+        this.#pendingEvents++
+        this.#queueOf(topic).recovered.push(segment.id, offset, size, receivedAt)
+      })
+      .catch((error: unknown) => this.#o.journal.observer.failed(error as Error, 'recovery'))
+      .finally(() => {
+        this.#recovering = false
+        this.onAvailable()
+      })
+  }
+
+  #pending(events: readonly AcceptedEvent[]): PendingEvent[] {
+    return events.map(accepted => new PendingEvent(accepted, this.#journal?.nextSequence() ?? this.#sequence++, false))
+  }
+
+  /** The events are as safe as the journal makes them: tells the sender, or has it wait for Kafka. */
+  #answer(events: readonly PendingEvent[], done: (outcome: AppendOutcome) => void): void {
+    if (this.#acknowledgements === undefined) return done('stored')
+    const acknowledgement = this.#acknowledgements.wait(
+      events.length,
+      secured => this.#secure(events, secured),
+      () => done('stored')
+    )
+    for (const event of events) event.acknowledgement = acknowledgement
+  }
+
+  #secure(events: readonly PendingEvent[], done: () => void): void {
+    const segment = events.find(event => event.segment !== undefined)?.segment
+    if (segment === undefined || this.#journal === undefined) return done()
+    this.#journal.sync(segment, error => {
+      // Written they are; a 503 now would have the sender believe that they will not arrive.
+      if (error) this.#fail(error, 'fdatasync')
+      done()
+    })
+  }
+
+  /** Decides for events in the journal whether they stay in memory. */
+  #admit(events: readonly PendingEvent[]): void {
+    let available = false
+    for (const event of events) {
+      const queue = this.#queueOf(event.topic)
+      available ||= queue.waiting === 0
+      if (this.#staysInMemory(queue, event.bytes)) {
+        this.#keep(event)
+        queue.push(event)
+      } else if (event.segment !== undefined) {
+        queue.disk.push(event.segment.id, event.offset, event.size, event.receivedAt)
+      }
+    }
+    if (available) this.onAvailable()
+  }
+
+  /**
+   * A topic may hold as much of memory as is still free for others, and one event in any case: so one that is stuck
+   * leaves room, and so do several.
+   */
+  #staysInMemory(queue: JournalQueue, bytes: number): boolean {
+    if (queue.hasDisk || queue.tail.length > 0 || this.#recovering) return false
+    if (queue.memory.length === 0) return true
+    return queue.memoryBytes + bytes <= this.#readAheadBytes - this.#waitingBytes
+  }
+
+  #keep(event: PendingEvent): void {
+    this.#inMemory.add(event)
+    this.#pendingBytes += event.bytes
+    this.#waitingBytes += event.bytes
+  }
+
+  /** The event is in memory no more. */
+  #forget(event: PendingEvent): void {
+    this.#inMemory.remove(event)
+    this.#pendingBytes -= event.bytes
+  }
+
+  #appendToMemory(events: readonly PendingEvent[], done: (outcome: AppendOutcome) => void): void {
+    if (this.#o.whenJournalFails === 'reject') return done('failed')
+    const bytes = events.reduce((sum, event) => sum + event.bytes, 0)
+    if (this.#pendingBytes + bytes > this.limitBytes && this.#pendingBytes > 0) return done('full')
+    this.#pendingEvents += events.length
+    for (const event of events) {
+      this.#keep(event)
+      this.#queueOf(event.topic).push(event)
+    }
+    this.#o.journal.observer.bypassed(events.length)
+    this.#answer(events, done)
+    this.onAvailable()
+  }
+
+  #queueOf(topic: string): JournalQueue {
+    let queue = this.#queues.get(topic)
+    if (queue === undefined) {
+      queue = new JournalQueue(topic, this)
+      this.#queues.set(topic, queue)
+    }
+    return queue
+  }
+
+  /** @param bytes of the segment from `offset` on */
+  #takeFrom(queue: JournalQueue, segment: Segment, offset: number, bytes: Buffer): void {
+    const index = queue.source
+    if (index === undefined) return
+    const replayed = index === queue.recovered
+    for (let place = index.peek(); place !== undefined; place = index.peek()) {
+      const located = this.#journal?.locate(place.segmentId, place.offset)
+      if (located?.segment !== segment) return
+      const at = located.offset - offset
+      if (at < 0 || at + place.size > bytes.length) return
+      if (queue.memory.length > 0 && this.#waitingBytes >= this.#readAheadBytes) return
+      let event: PendingEvent
+      try {
+        const { accepted, sequence } = decodeRecord(bytes, at)
+        event = new PendingEvent(accepted, sequence, replayed)
+      } catch (error) {
+        // It was whole when it was written, or when the start read it.
+        this.#o.journal.observer.quarantined('record', {
+          segment: basename(segment.path),
+          offset: located.offset,
+          records: 1
+        })
+        this.#o.journal.observer.failed(error as Error, 'read')
+        this.#giveUpFirst(queue)
+        continue
+      }
+      index.shift()
+      event.segment = segment
+      event.offset = located.offset
+      event.size = place.size
+      this.#keep(event)
+      queue.memory.push(event)
+      queue.memoryBytes += event.bytes
+    }
+  }
+
+  #readFailed(queue: JournalQueue, error: Error): void {
+    this.#o.journal.observer.failed(error, 'read')
+    queue.failedReads++
+    if (queue.failedReads >= READ_ATTEMPTS) {
+      queue.failedReads = 0
+      this.#giveUpFirst(queue)
+    }
+    queue.reading = true
+    const retry = setTimeout(() => {
+      this.#retries.delete(retry)
+      queue.reading = false
+      this.fill(queue)
+    }, RETRY_MS)
+    this.#retries.add(retry)
+  }
+
+  /** The next event of a queue cannot be read. */
+  #giveUpFirst(queue: JournalQueue): void {
+    const index = queue.source
+    const place = index?.peek()
+    if (index === undefined || place === undefined) return
+    index.shift()
+    const located = this.#journal?.locate(place.segmentId, place.offset)
+    if (located !== undefined) this.#journal?.releaseAt(located, place.size)
+    this.#pendingEvents--
+    this.onDropped('journal_unreadable', 1)
+  }
+
+  #makeRoom(journal: Journal, events: readonly AcceptedEvent[]): boolean {
+    if (this.#o.whenFull === 'reject') return false
+    let given = 0
+    while (!journal.hasRoom(events)) {
+      const dropped = journal.dropOldest()
+      if (dropped === undefined) break
+      for (const queue of this.#queues.values()) {
+        const { events: inMemory, onDisk } = queue.drop(dropped)
+        for (const event of inMemory) {
+          this.taken(event)
+          this.#forget(event)
+          if (event.acknowledgement !== undefined) this.#acknowledgements?.released(event.acknowledgement)
+        }
+        given += inMemory.length + onDisk
+      }
+    }
+    this.#pendingEvents -= given
+    if (given > 0) this.onDropped('queue_full', given)
+    return journal.hasRoom(events)
+  }
+
+  #fail(error: Error, during: string): void {
+    this.#o.journal.observer.failed(error, during)
+    this.#failing = true
+    if (this.#closed) return
+    this.#healing ??= setTimeout(() => {
+      this.#healing = undefined
+      this.#heal()
+    }, RETRY_MS)
+  }
+
+  /** Tries the journal again, and puts into it what was accepted without it. */
+  #heal(): void {
+    try {
+      if (this.#journal === undefined) this.#open()
+      const [first] = this.#memoryOnly()
+      this.#journal?.probe(first?.sequence ?? this.#journal.nextSequence())
+    } catch (error) {
+      return this.#fail(error as Error, this.#journal === undefined ? 'open' : 'write')
+    }
+    this.#rejournal(0)
+  }
+
+  #rejournal(already: number): void {
+    const journal = this.#journal
+    if (journal === undefined) return
+    const events: PendingEvent[] = []
+    for (const event of this.#memoryOnly()) if (events.push(event) === REJOURNAL_EVENTS) break
+    if (events.length === 0) return this.#healed(already)
+    if (!journal.hasRoom(events)) return this.#fail(new Error('the journal is full'), 'heal')
+    journal.append(events, error => {
+      if (error !== undefined) return this.#fail(error, 'write')
+      for (const event of events) if (event.released) journal.release(event)
+      this.#rejournal(already + events.length)
+    })
+  }
+
+  /** Pending events that are not in the journal, oldest first. */
+  *#memoryOnly(): Iterable<PendingEvent> {
+    for (let node = this.#inMemory.oldest; node !== undefined; node = node.next as PendingEvent | undefined) {
+      if (node.segment === undefined) yield node
+    }
+  }
+
+  #healed(rejournaled: number): void {
+    this.#failing = false
+    for (const queue of this.#queues.values()) {
+      for (let event = queue.tail.shift(); event !== undefined; event = queue.tail.shift()) {
+        queue.memoryBytes -= event.bytes
+        this.taken(event)
+        this.#forget(event)
+        if (event.segment !== undefined) {
+          queue.disk.push(event.segment.id, event.offset, event.size, event.receivedAt)
+        }
+      }
+    }
+    this.#o.journal.observer.healed(rejournaled)
+    this.onAvailable()
+  }
+}
