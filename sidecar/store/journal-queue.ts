@@ -24,6 +24,7 @@ export class JournalQueue implements TopicQueue {
   readonly topic: string
   readonly #owner: QueueOwner
   readonly memory = new Fifo<PendingEvent>()
+  /** Of `memory`. */
   memoryBytes = 0
   readonly recovered = new DiskIndex()
   readonly disk = new DiskIndex()
@@ -66,16 +67,26 @@ export class JournalQueue implements TopicQueue {
   }
 
   take(): void {
-    const event = this.memory.shift() ?? this.tail.shift()
-    if (event === undefined) return
+    const event = this.memory.shift()
+    if (event === undefined) {
+      const last = this.tail.shift()
+      if (last !== undefined) this.#owner.taken(last)
+      return
+    }
     this.memoryBytes -= event.bytes
     this.#owner.taken(event)
     if (this.memory.length < LOW && this.source !== undefined) this.#owner.fill(this)
   }
 
   push(event: PendingEvent): void {
-    if (this.hasDisk || this.#owner.isRecovering || this.tail.length > 0) this.tail.push(event)
-    else this.memory.push(event)
+    if (this.hasDisk || this.#owner.isRecovering || this.tail.length > 0) return this.tail.push(event)
+    this.memory.push(event)
+    this.memoryBytes += event.bytes
+  }
+
+  /** An event came from the disk; its place was taken from the index. */
+  readBack(event: PendingEvent): void {
+    this.memory.push(event)
     this.memoryBytes += event.bytes
   }
 

@@ -1,9 +1,7 @@
-import { basename } from 'node:path'
 import { JournalInUseError } from '../journal/errors.ts'
 import { Journal, type JournalOptions } from '../journal/journal.ts'
-import { decodeRecord } from '../journal/payload.ts'
-import type { Segment } from '../journal/segment.ts'
 import { Acknowledgements } from './acknowledgements.ts'
+import { DiskReader, type ReaderOwner } from './disk-reader.ts'
 import { JournalQueue, type QueueOwner } from './journal-queue.ts'
 import type { WhenFull } from './memory-store.ts'
 import { PendingEvent } from './pending-event.ts'
@@ -32,12 +30,8 @@ export interface JournalState {
 
 /** Most of memory's bound that is used for reading ahead: enough for seconds of delivery, and reading is cheap. */
 const READ_AHEAD_BYTES = 4 * 1024 * 1024
-/** Read at a time, bytes. */
-const READ_BYTES = 256 * 1024
-/** Between attempts at a journal that fails, or a record that cannot be read, ms. */
+/** Between attempts at a journal that fails, ms. */
 const RETRY_MS = 1000
-/** Attempts to read a record before it is given up. */
-const READ_ATTEMPTS = 5
 /** Events that are put into the journal together when it works again. */
 const REJOURNAL_EVENTS = 500
 
@@ -45,7 +39,7 @@ const REJOURNAL_EVENTS = 500
  * Durabilities `journal`, `fsync` and `kafka`: what is pending is on disk, and as much of it in memory as delivery is
  * about to need. While the disk does not work, events are kept in memory, or refused.
  */
-export class JournalStore implements EventStore, QueueOwner {
+export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   readonly limitBytes: number
   onAvailable: () => void = () => {}
   onDropped: (reason: StoreDropReason, events: number) => void = () => {}
@@ -54,6 +48,7 @@ export class JournalStore implements EventStore, QueueOwner {
   readonly #queues = new Map<string, JournalQueue>()
   /** What is in memory, taken or not. */
   readonly #inMemory = new PendingList<PendingEvent>()
+  readonly #reader: DiskReader
   readonly #acknowledgements: Acknowledgements | undefined
   readonly #readAheadBytes: number
   #pendingEvents = 0
@@ -62,8 +57,9 @@ export class JournalStore implements EventStore, QueueOwner {
   #waitingBytes = 0
   #recovering = false
   #failing = false
+  /** Events that were accepted without the journal are being written to it. */
+  #rejournaling = false
   #healing: NodeJS.Timeout | undefined
-  readonly #retries = new Set<NodeJS.Timeout>()
   #closed = false
   /** Numbers for events while there is no journal to give them. */
   #sequence = 1
@@ -75,6 +71,7 @@ export class JournalStore implements EventStore, QueueOwner {
   constructor(options: JournalStoreOptions) {
     this.#o = options
     this.limitBytes = options.memoryMaxBytes
+    this.#reader = new DiskReader(this, options.journal.observer)
     this.#readAheadBytes = Math.min(options.memoryMaxBytes, READ_AHEAD_BYTES)
     this.#acknowledgements =
       options.ackTimeoutMs === undefined ? undefined : new Acknowledgements(options.ackTimeoutMs, options.journal.now)
@@ -92,7 +89,7 @@ export class JournalStore implements EventStore, QueueOwner {
 
   get volatileEvents(): number {
     let events = 0
-    for (const event of this.#memoryOnly()) if (event.segment === undefined) events++
+    for (const _event of this.#memoryOnly()) events++
     return events
   }
 
@@ -149,27 +146,32 @@ export class JournalStore implements EventStore, QueueOwner {
     this.#waitingBytes -= bytes
   }
 
-  /** Reads a chunk of a queue's segment and takes from it what comes next in the queue. */
   fill(queue: JournalQueue): void {
-    const journal = this.#journal
-    if (queue.reading || this.#closed || journal === undefined) return
-    if (queue.memory.length > 0 && this.#waitingBytes >= this.#readAheadBytes) return
-    const place = queue.source?.peek()
-    if (place === undefined) return
-    const located = journal.locate(place.segmentId, place.offset)
-    if (located === undefined) return this.#giveUpFirst(queue)
-    const { segment, offset } = located
-    queue.reading = true
-    journal.read(segment, offset, Math.max(place.size, READ_BYTES), (error, bytes) => {
-      queue.reading = false
-      if (this.#closed) return
-      if (error !== null || bytes.length < place.size) {
-        return this.#readFailed(queue, error ?? new Error(`${segment.path} is shorter than it was`))
-      }
-      queue.failedReads = 0
-      this.#takeFrom(queue, segment, offset, bytes)
-      this.onAvailable()
-    })
+    this.#reader.fill(queue)
+  }
+
+  get openJournal(): Journal | undefined {
+    return this.#journal
+  }
+
+  get hasReadAhead(): boolean {
+    return this.#waitingBytes < this.#readAheadBytes
+  }
+
+  /** For the reader and for new events: the event is in memory, and not taken. */
+  keep(event: PendingEvent): void {
+    this.#inMemory.add(event)
+    this.#pendingBytes += event.bytes
+    this.#waitingBytes += event.bytes
+  }
+
+  unreadable(): void {
+    this.#pendingEvents--
+    this.onDropped('journal_unreadable', 1)
+  }
+
+  available(): void {
+    this.onAvailable()
   }
 
   oldestReceivedAt(): number | undefined {
@@ -186,7 +188,7 @@ export class JournalStore implements EventStore, QueueOwner {
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#healing)
-    for (const retry of this.#retries) clearTimeout(retry)
+    this.#reader.stop()
     this.#acknowledgements?.stop()
     await this.#journal?.close()
   }
@@ -241,7 +243,7 @@ export class JournalStore implements EventStore, QueueOwner {
       const queue = this.#queueOf(event.topic)
       available ||= queue.waiting === 0
       if (this.#staysInMemory(queue, event.bytes)) {
-        this.#keep(event)
+        this.keep(event)
         queue.push(event)
       } else if (event.segment !== undefined) {
         queue.disk.push(event.segment.id, event.offset, event.size, event.receivedAt)
@@ -260,12 +262,6 @@ export class JournalStore implements EventStore, QueueOwner {
     return queue.memoryBytes + bytes <= this.#readAheadBytes - this.#waitingBytes
   }
 
-  #keep(event: PendingEvent): void {
-    this.#inMemory.add(event)
-    this.#pendingBytes += event.bytes
-    this.#waitingBytes += event.bytes
-  }
-
   /** The event is in memory no more. */
   #forget(event: PendingEvent): void {
     this.#inMemory.remove(event)
@@ -278,7 +274,7 @@ export class JournalStore implements EventStore, QueueOwner {
     if (this.#pendingBytes + bytes > this.limitBytes && this.#pendingBytes > 0) return done('full')
     this.#pendingEvents += events.length
     for (const event of events) {
-      this.#keep(event)
+      this.keep(event)
       this.#queueOf(event.topic).push(event)
     }
     this.#o.journal.observer.bypassed(events.length)
@@ -293,70 +289,6 @@ export class JournalStore implements EventStore, QueueOwner {
       this.#queues.set(topic, queue)
     }
     return queue
-  }
-
-  /** @param bytes of the segment from `offset` on */
-  #takeFrom(queue: JournalQueue, segment: Segment, offset: number, bytes: Buffer): void {
-    const index = queue.source
-    if (index === undefined) return
-    const replayed = index === queue.recovered
-    for (let place = index.peek(); place !== undefined; place = index.peek()) {
-      const located = this.#journal?.locate(place.segmentId, place.offset)
-      if (located?.segment !== segment) return
-      const at = located.offset - offset
-      if (at < 0 || at + place.size > bytes.length) return
-      if (queue.memory.length > 0 && this.#waitingBytes >= this.#readAheadBytes) return
-      let event: PendingEvent
-      try {
-        const { accepted, sequence } = decodeRecord(bytes, at)
-        event = new PendingEvent(accepted, sequence, replayed)
-      } catch (error) {
-        // It was whole when it was written, or when the start read it.
-        this.#o.journal.observer.quarantined('record', {
-          segment: basename(segment.path),
-          offset: located.offset,
-          records: 1
-        })
-        this.#o.journal.observer.failed(error as Error, 'read')
-        this.#giveUpFirst(queue)
-        continue
-      }
-      index.shift()
-      event.segment = segment
-      event.offset = located.offset
-      event.size = place.size
-      this.#keep(event)
-      queue.memory.push(event)
-      queue.memoryBytes += event.bytes
-    }
-  }
-
-  #readFailed(queue: JournalQueue, error: Error): void {
-    this.#o.journal.observer.failed(error, 'read')
-    queue.failedReads++
-    if (queue.failedReads >= READ_ATTEMPTS) {
-      queue.failedReads = 0
-      this.#giveUpFirst(queue)
-    }
-    queue.reading = true
-    const retry = setTimeout(() => {
-      this.#retries.delete(retry)
-      queue.reading = false
-      this.fill(queue)
-    }, RETRY_MS)
-    this.#retries.add(retry)
-  }
-
-  /** The next event of a queue cannot be read. */
-  #giveUpFirst(queue: JournalQueue): void {
-    const index = queue.source
-    const place = index?.peek()
-    if (index === undefined || place === undefined) return
-    index.shift()
-    const located = this.#journal?.locate(place.segmentId, place.offset)
-    if (located !== undefined) this.#journal?.releaseAt(located, place.size)
-    this.#pendingEvents--
-    this.onDropped('journal_unreadable', 1)
   }
 
   #makeRoom(journal: Journal, events: readonly AcceptedEvent[]): boolean {
@@ -383,6 +315,10 @@ export class JournalStore implements EventStore, QueueOwner {
   #fail(error: Error, during: string): void {
     this.#o.journal.observer.failed(error, during)
     this.#failing = true
+    this.#tryLater()
+  }
+
+  #tryLater(): void {
     if (this.#closed) return
     this.#healing ??= setTimeout(() => {
       this.#healing = undefined
@@ -392,6 +328,7 @@ export class JournalStore implements EventStore, QueueOwner {
 
   /** Tries the journal again, and puts into it what was accepted without it. */
   #heal(): void {
+    if (this.#rejournaling) return this.#tryLater()
     try {
       if (this.#journal === undefined) this.#open()
       const [first] = this.#memoryOnly()
@@ -409,7 +346,9 @@ export class JournalStore implements EventStore, QueueOwner {
     for (const event of this.#memoryOnly()) if (events.push(event) === REJOURNAL_EVENTS) break
     if (events.length === 0) return this.#healed(already)
     if (!journal.hasRoom(events)) return this.#fail(new Error('the journal is full'), 'heal')
+    this.#rejournaling = true
     journal.append(events, error => {
+      this.#rejournaling = false
       if (error !== undefined) return this.#fail(error, 'write')
       for (const event of events) if (event.released) journal.release(event)
       this.#rejournal(already + events.length)
@@ -427,7 +366,6 @@ export class JournalStore implements EventStore, QueueOwner {
     this.#failing = false
     for (const queue of this.#queues.values()) {
       for (let event = queue.tail.shift(); event !== undefined; event = queue.tail.shift()) {
-        queue.memoryBytes -= event.bytes
         this.taken(event)
         this.#forget(event)
         if (event.segment !== undefined) {

@@ -1,0 +1,133 @@
+import { basename } from 'node:path'
+import type { Journal } from '../journal/journal.ts'
+import type { JournalObserver } from '../journal/observer.ts'
+import { decodeRecord } from '../journal/payload.ts'
+import type { Segment } from '../journal/segment.ts'
+import type { JournalQueue } from './journal-queue.ts'
+import { PendingEvent } from './pending-event.ts'
+
+/** What reading back asks of the store. */
+export interface ReaderOwner {
+  /** undefined while it cannot be opened. */
+  readonly openJournal: Journal | undefined
+  /** Whether memory has room for another event to wait in. */
+  readonly hasReadAhead: boolean
+  /** An event was read, and is in memory now. */
+  keep(event: PendingEvent): void
+  /** The next event of a queue is lost. */
+  unreadable(): void
+  /** Something can be taken. */
+  available(): void
+}
+
+/** Read at a time, bytes. */
+const READ_BYTES = 256 * 1024
+/** What a topic may have in memory however much others have there: a burst's worth. */
+const LEAST_BYTES = 64 * 1024
+/** Between attempts at a record that cannot be read, ms. */
+const RETRY_MS = 1000
+/** Attempts to read a record before it is given up. */
+const ATTEMPTS = 5
+
+/** Brings events back into memory when their turn comes, a chunk of a segment at a time. */
+export class DiskReader {
+  readonly #owner: ReaderOwner
+  readonly #observer: JournalObserver
+  readonly #retries = new Set<NodeJS.Timeout>()
+  #stopped = false
+
+  constructor(owner: ReaderOwner, observer: JournalObserver) {
+    this.#owner = owner
+    this.#observer = observer
+  }
+
+  /** Reads on for a queue, when it needs that and memory has room. */
+  fill(queue: JournalQueue): void {
+    const journal = this.#owner.openJournal
+    if (queue.reading || this.#stopped || journal === undefined) return
+    if (this.#hasEnough(queue)) return
+    const next = queue.source?.peek()
+    if (next === undefined) return
+    const place = journal.locate(next.segmentId, next.offset)
+    if (place === undefined) return this.#giveUp(queue, journal)
+    queue.reading = true
+    journal.read(place.segment, place.offset, Math.max(next.size, READ_BYTES), (error, bytes) => {
+      queue.reading = false
+      if (this.#stopped) return
+      if (error !== null || bytes.length < next.size) {
+        return this.#failed(queue, journal, error ?? new Error(`${place.segment.path} is shorter than it was`))
+      }
+      queue.failedReads = 0
+      this.#takeFrom(queue, journal, place.segment, place.offset, bytes)
+      this.#owner.available()
+    })
+  }
+
+  #hasEnough(queue: JournalQueue): boolean {
+    return queue.memoryBytes >= LEAST_BYTES && !this.#owner.hasReadAhead
+  }
+
+  stop(): void {
+    this.#stopped = true
+    for (const retry of this.#retries) clearTimeout(retry)
+  }
+
+  /** @param bytes of the segment from `offset` on */
+  #takeFrom(queue: JournalQueue, journal: Journal, segment: Segment, offset: number, bytes: Buffer): void {
+    const index = queue.source
+    if (index === undefined) return
+    const replayed = index === queue.recovered
+    for (let next = index.peek(); next !== undefined; next = index.peek()) {
+      // Compaction may have moved the segment's records while it was read.
+      const place = journal.locate(next.segmentId, next.offset)
+      if (place?.segment !== segment) return
+      const at = place.offset - offset
+      if (at < 0 || at + next.size > bytes.length) return
+      if (this.#hasEnough(queue)) return
+      let event: PendingEvent
+      try {
+        const { accepted, sequence } = decodeRecord(bytes, at)
+        event = new PendingEvent(accepted, sequence, replayed)
+      } catch {
+        // It was whole when it was written, or when the start read it.
+        const file = basename(segment.path)
+        this.#observer.quarantined('record', { segment: file, offset: place.offset, records: 1 })
+        this.#giveUp(queue, journal)
+        continue
+      }
+      index.shift()
+      event.segment = segment
+      event.offset = place.offset
+      event.size = next.size
+      this.#owner.keep(event)
+      queue.readBack(event)
+    }
+  }
+
+  #failed(queue: JournalQueue, journal: Journal, error: Error): void {
+    this.#observer.failed(error, 'read')
+    queue.failedReads++
+    if (queue.failedReads >= ATTEMPTS) {
+      queue.failedReads = 0
+      this.#giveUp(queue, journal)
+    }
+    queue.reading = true
+    const retry = setTimeout(() => {
+      this.#retries.delete(retry)
+      queue.reading = false
+      this.fill(queue)
+    }, RETRY_MS)
+    this.#retries.add(retry)
+  }
+
+  /** The next event of a queue cannot be read. */
+  #giveUp(queue: JournalQueue, journal: Journal): void {
+    const index = queue.source
+    const next = index?.peek()
+    if (index === undefined || next === undefined) return
+    index.shift()
+    const place = journal.locate(next.segmentId, next.offset)
+    if (place !== undefined) journal.releaseAt(place, next.size)
+    this.#owner.unreadable()
+  }
+}
