@@ -2,6 +2,8 @@
 import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { packageVersion } from '../sidecar/package-version.ts'
+import type { ListOptions, ReplayOptions } from './commands/dead-letters.ts'
+import type { InspectOptions } from './commands/journal.ts'
 import type { TailOptions } from './commands/tail.ts'
 
 /** Ends with what went wrong on standard error, without a stack: these are the user's to read. */
@@ -62,6 +64,56 @@ program
   .option('--keep', 'stay running afterwards, to send events of your own')
   .action(async (options: { keep?: boolean }) => (await import('./commands/demo.ts')).demo(options))
 
-program.hook('preAction', loadKafka)
+const deadLetters = program
+  .command('dead-letters')
+  .description('events that Kafka refused for good: lists them, or sends them again')
+  // A script has to tell a wrong command line from dead letters that were refused again.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+
+deadLetters
+  .command('list')
+  .description('shows them; changes nothing, needs no Kafka')
+  .option('--dir <directory>', 'the journal’s directory; INFERENCE_LOGGER_JOURNAL_DIR, or its default')
+  .option('--json', 'one JSON object a dead letter, without its data')
+  .action(async (options: ListOptions) => (await import('./commands/dead-letters.ts')).listDeadLetters(options))
+
+deadLetters
+  .command('replay')
+  .description('sends them to their topics and removes what was delivered; a sidecar may run meanwhile')
+  .option('--dir <directory>', 'the journal’s directory; INFERENCE_LOGGER_JOURNAL_DIR, or its default')
+  .addOption(new Option('-b, --brokers <list>', 'Kafka bootstrap servers, host:port').env('KAFKA_BROKERS'))
+  .option('-t, --topic <name>', 'send all to this topic')
+  .option('--format <format>', 'record format, instead of the one in which they were refused')
+  .option('--id <id...>', 'only events with these ids')
+  .option('--reason <reason>', 'only what was refused for this reason')
+  .option('--dry-run', 'show what would be sent')
+  .option('--keep', 'leave in the files what was delivered')
+  .addHelpText('after', '\nKAFKA_CONFIG_<NAME> and KAFKA_CONFIG_FILE set librdkafka properties, as for the sidecar.')
+  .addHelpText('after', 'Exit codes: 0 all delivered, 1 something was not, 2 wrong command line.')
+  .action(async (options: ReplayOptions) => (await import('./commands/dead-letters.ts')).replayDeadLetters(options))
+
+program
+  .command('journal')
+  .description('what the sidecar keeps on disk')
+  // Exit code 1 means that something is damaged.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .command('inspect')
+  .description('shows the segments of a journal, what is pending and what is damaged; changes nothing, needs no Kafka')
+  .argument('<directory>', 'the journal’s directory, as in INFERENCE_LOGGER_JOURNAL_DIR')
+  .option('--json', 'one JSON object')
+  .addHelpText(
+    'after',
+    '\nExit codes: 0 sound, 1 something is damaged, 2 the directory cannot be read, or the command line is wrong.'
+  )
+  .action(async (directory: string, options: InspectOptions) =>
+    (await import('./commands/journal.ts')).inspect(directory, options)
+  )
+
+/** Commands that only read files: they work in a pod, or on a copy, where node-rdkafka was not built. */
+const WITHOUT_KAFKA: ReadonlySet<string> = new Set(['list', 'inspect'])
+
+program.hook('preAction', (_program, command) => {
+  if (!WITHOUT_KAFKA.has(command.name())) loadKafka()
+})
 
 await program.parseAsync().catch(fail)

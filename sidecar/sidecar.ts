@@ -1,9 +1,14 @@
+import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Config } from './config/config.ts'
-import { Delivery, type InFlight, type ProducerCallbacks } from './delivery/delivery.ts'
+import { DeadLetters } from './dead-letters/dead-letters.ts'
+import { DEAD_LETTERS_FOLDER } from './dead-letters/names.ts'
+import { DeadLetterTopic, noteProducerProperties } from './dead-letters/topic.ts'
+import { Delivery } from './delivery/delivery.ts'
+import type { KafkaError } from './kafka/errors.ts'
 import { KafkaProducer, type RecordProducer } from './kafka/producer.ts'
-import { producerProperties } from './kafka/properties.ts'
-import { topicCreator } from './kafka/topics.ts'
+import { producerProperties, type KafkaProperties } from './kafka/properties.ts'
+import { topicCreator, type EnsureTopic } from './kafka/topics.ts'
 import { Ledger } from './metrics/ledger.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { parseStatistics, type RdkafkaStatistics } from './metrics/rdkafka.ts'
@@ -16,12 +21,22 @@ import { ReceiverServer } from './receiver/server.ts'
 import { boundedTopics } from './receiver/topic-limit.ts'
 import { drain, type DrainResult } from './shutdown.ts'
 import { statusOf } from './status.ts'
-import { MemoryStore } from './store/memory-store.ts'
+import { createStore } from './store/create.ts'
+import { JournalStore } from './store/journal-store.ts'
 import type { EventStore } from './store/store.ts'
 import { buildInfo } from './version.ts'
 
 /** -150, _FATAL: librdkafka's producer will not send anything any more. */
 const FATAL = -150
+
+/** What a producer tells whoever it was made for. */
+interface ReportCallbacks<T> {
+  readonly onReport: (token: T, error: KafkaError | undefined) => void
+  readonly onFatal: (error: KafkaError) => void
+}
+
+/** ms between two bursts in durability `kafka`. */
+const KAFKA_BURST_MS = 1
 
 /** A running logger: receiver → store → delivery → Kafka, with its ops server. */
 export class Sidecar {
@@ -30,6 +45,7 @@ export class Sidecar {
   readonly #ledger = new Ledger()
   readonly #store: EventStore
   readonly #observers: Observers
+  readonly #deadLetters: DeadLetters
   readonly #delivery: Delivery
   readonly #receiver: ReceiverServer
   readonly #ops: OpsServer
@@ -44,8 +60,9 @@ export class Sidecar {
   private constructor(config: Config, logger: Logger) {
     this.#config = config
     this.#logger = logger
-    this.#store = new MemoryStore(config.memoryMaxBytes)
-    this.#observers = new Observers(this.#ledger, () => this.#metrics, logger)
+    this.#observers = new Observers(this.#ledger, () => this.#metrics, logger, config)
+    this.#store = createStore(config, this.#observers.journal)
+    this.#store.onDropped = (reason, events) => this.#observers.storeDropped(reason, events)
     const properties = producerProperties({
       brokers: config.brokers,
       user: config.kafka,
@@ -54,19 +71,32 @@ export class Sidecar {
       createTopics: config.createTopics,
       clientId: config.podName === '' ? 'inference-logger' : `inference-logger-${config.podName}`
     })
+    const ensureTopic = config.createTopics
+      ? topicCreator(properties, {
+          partitions: config.topicPartitions,
+          replicationFactor: config.topicReplicationFactor
+        })
+      : undefined
+    this.#deadLetters = DeadLetters.open({
+      folder: join(config.journalDir, DEAD_LETTERS_FOLDER),
+      maxBytes: config.deadLetterMaxBytes,
+      waitForFolder: config.durability !== 'memory',
+      record: config,
+      observer: this.#observers.deadLetters,
+      topic: this.#deadLetterTopic(config, properties, ensureTopic)
+    })
     this.#delivery = new Delivery({
       store: this.#store,
       observer: this.#observers,
       buildRecord: stored => buildRecord(stored, config),
       createProducer: callbacks => this.#createProducer(properties, callbacks),
-      ensureTopic: config.createTopics
-        ? topicCreator(properties, {
-            partitions: config.topicPartitions,
-            replicationFactor: config.topicReplicationFactor
-          })
-        : undefined,
+      ensureTopic,
+      deadLetter: (stored, refusal, done) => this.#deadLetters.keep(stored, refusal, done),
       inFlightMaxBytes: config.inFlightMaxBytes,
-      inFlightMaxRecords: config.inFlightMaxRecords
+      inFlightMaxRecords: config.inFlightMaxRecords,
+      stallTimeoutMs: config.stallTimeout,
+      // Where a sender waits for Kafka, so does its next event.
+      ...(config.durability === 'kafka' ? { burstMs: KAFKA_BURST_MS } : {})
     })
     const handler = createHandler({
       store: this.#store,
@@ -129,6 +159,8 @@ export class Sidecar {
       store: this.#store,
       delivery: this.#delivery,
       ledger: this.#ledger,
+      gauges: this.#gauges(),
+      journalProblem: this.#observers.journal.problem,
       statistics: this.#statistics(),
       lastError: this.#observers.lastError
     })
@@ -160,14 +192,28 @@ export class Sidecar {
     this.#state = 'stopped'
     await this.#receiver.stop(0)
     await this.#delivery.stop()
+    await this.#deadLetters.close()
+    await this.#store.close()
     await this.#ops.stop()
   }
 
-  #createProducer(
-    properties: ReturnType<typeof producerProperties>,
-    callbacks: ProducerCallbacks
-  ): Promise<RecordProducer<InFlight>> {
-    return KafkaProducer.start<InFlight>(properties, {
+  #deadLetterTopic(
+    config: Config,
+    properties: KafkaProperties,
+    ensureTopic: EnsureTopic | undefined
+  ): DeadLetterTopic | undefined {
+    if (config.deadLetterTopic === undefined) return undefined
+    return new DeadLetterTopic({
+      topic: config.deadLetterTopic,
+      key: config.key,
+      ensureTopic,
+      observer: this.#observers.deadLetters,
+      createProducer: callbacks => this.#createProducer(noteProducerProperties(properties), callbacks)
+    })
+  }
+
+  #createProducer<T>(properties: KafkaProperties, callbacks: ReportCallbacks<T>): Promise<RecordProducer<T>> {
+    return KafkaProducer.start<T>(properties, {
       onReport: callbacks.onReport,
       onError: error => {
         if (error.code === FATAL) callbacks.onFatal(error)
@@ -191,7 +237,9 @@ export class Sidecar {
       pendingBytes: this.#store.pendingBytes,
       pendingLimitBytes: this.#store.limitBytes,
       inFlightRecords: this.#delivery.inFlightRecords,
-      oldestReceivedAt: this.#store.oldestReceivedAt()
+      oldestReceivedAt: this.#store.oldestReceivedAt(),
+      journal: this.#store instanceof JournalStore ? this.#store.journal : undefined,
+      deadLetters: this.#deadLetters
     }
   }
 }

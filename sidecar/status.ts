@@ -1,7 +1,11 @@
+import { join } from 'node:path'
 import type { Config } from './config/config.ts'
 import { masked } from './config/errors.ts'
+import { DEAD_LETTERS_FOLDER } from './dead-letters/names.ts'
 import type { Delivery } from './delivery/delivery.ts'
+import type { JournalObservers } from './journal-observer.ts'
 import type { Ledger } from './metrics/ledger.ts'
+import type { Gauges } from './metrics/metrics.ts'
 import { brokersOf, type RdkafkaStatistics } from './metrics/rdkafka.ts'
 import type { LastError } from './observers.ts'
 import type { EventStore } from './store/store.ts'
@@ -16,6 +20,9 @@ export interface StatusSources {
   readonly store: EventStore
   readonly delivery: Delivery
   readonly ledger: Ledger
+  /** The same as for `/metrics`. */
+  readonly gauges: Gauges
+  readonly journalProblem: JournalObservers['problem']
   readonly statistics: RdkafkaStatistics | undefined
   readonly lastError: LastError | undefined
 }
@@ -31,6 +38,7 @@ export function statusOf(sources: StatusSources): object {
     listen: sources.listen,
     events: {
       received: ledger.received,
+      replayed: ledger.replayed,
       delivered: ledger.delivered,
       pending: store.pendingEvents,
       pendingBytes: store.pendingBytes,
@@ -42,6 +50,15 @@ export function statusOf(sources: StatusSources): object {
       rejected: ledger.rejected,
       irregular: ledger.irregular,
       lastDeliveryAt: ledger.lastDeliveryAt === 0 ? null : new Date(ledger.lastDeliveryAt).toISOString()
+    },
+    journal: journalOf(sources),
+    deadLetters: {
+      directory: join(config.journalDir, DEAD_LETTERS_FOLDER),
+      bytes: sources.gauges.deadLetters.bytes,
+      limitBytes: sources.gauges.deadLetters.limitBytes,
+      discarded: ledger.deadLettersDiscarded,
+      topic: config.deadLetterTopic ?? null,
+      topicRecords: ledger.deadLetterTopicRecords
     },
     kafka: {
       brokers:
@@ -60,6 +77,23 @@ export function statusOf(sources: StatusSources): object {
     },
     lastError: sources.lastError ?? null,
     configuration: describeConfig(config)
+  }
+}
+
+/** @returns null in durability `memory` */
+function journalOf({ config, gauges: { journal }, ledger, journalProblem }: StatusSources): object | null {
+  if (journal === undefined) return null
+  const { bytes, limitBytes, segments, longestCommitSeconds } = journal
+  return {
+    directory: config.journalDir,
+    bytes,
+    limitBytes,
+    segments,
+    failing: journalProblem ?? null,
+    longestCommitSeconds,
+    errors: ledger.journalErrors,
+    quarantined: ledger.quarantined,
+    bypassed: ledger.bypassedJournal
   }
 }
 

@@ -9,5 +9,6 @@ export interface Tier {
 export const tiers: readonly Tier[] = [
   { name: 'fast', folders: [] },
   { name: 'kafka', folders: ['kafka'] },
+  { name: 'crash', folders: ['crash'] },
   { name: 'image', folders: ['image'] }
 ]

@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8'
 import { parseConfig, type Config } from '../../sidecar/config/config.ts'
 import { ConfigError } from '../../sidecar/config/errors.ts'
 import type { Command } from '../../sidecar/config/variables.ts'
@@ -11,6 +12,10 @@ const EX_CONFIG = 78
 /** Runs the sidecar or the gateway until a signal. */
 export async function serve(command: Command): Promise<void> {
   const config = configOrExit(command)
+  // While Kafka is away, events survive; V8 concludes that those made by the same line always will, and makes them in its
+  // old space from then on, where each keeps alive what it points at (measured: 0.7 KB an event promoted, a third of the
+  // throughput, and 30 MB).
+  setFlagsFromString('--no-allocation-site-pretenuring')
   const logger = createLogger(config.logLevel, command)
   for (const warning of config.warnings) logger.warn(warning)
   // A fault of ours must neither hide nor end what still works: say it, and let the next event be taken.
@@ -54,7 +59,7 @@ function stopOnSignal(sidecar: Sidecar, logger: ReturnType<typeof createLogger>)
     stopping = true
     logger.info({ signal }, 'stopping: events are taken until they cease, then what is pending is delivered')
     void sidecar.stop().then(
-      ({ undelivered }) => process.exit(undelivered === 0 ? 0 : 1),
+      ({ lost }) => process.exit(lost === 0 ? 0 : 1),
       (error: unknown) => {
         logger.fatal({ err: error }, 'stopping failed')
         process.exit(1)

@@ -9,7 +9,9 @@ export async function metricsTable(): Promise<string> {
     pendingBytes: 0,
     pendingLimitBytes: 0,
     inFlightRecords: 0,
-    oldestReceivedAt: undefined
+    oldestReceivedAt: undefined,
+    journal: undefined,
+    deadLetters: { bytes: 0, limitBytes: 0 }
   }
   const metrics = new Metrics(
     new Ledger(),
@@ -26,11 +28,21 @@ export async function metricsTable(): Promise<string> {
   )
 }
 
+/** A label whose values are known from the start. */
+const labelOf = (label: string, values: object): string =>
+  `\`${label}\`: ${Object.keys(values)
+    .map(value => `\`${value}\``)
+    .join(', ')}`
+
+const ledger = new Ledger()
 const LABELS: Readonly<Record<string, string>> = {
   inference_logger_build_info: '`version`, `librdkafka`, `node`',
   inference_logger_events_received_total: '`type`: `request`, `response`, `other`',
-  inference_logger_events_dead_lettered_total: '`reason`',
-  inference_logger_events_dropped_total: '`reason`',
+  inference_logger_events_dead_lettered_total: labelOf('reason', ledger.deadLettered),
+  inference_logger_events_dropped_total: labelOf('reason', ledger.dropped),
+  inference_logger_journal_errors_total: '`code`: `ENOSPC`, `EIO`, …',
+  inference_logger_journal_quarantined_total: labelOf('what', ledger.quarantined),
+  inference_logger_dead_letter_topic_records_total: '`result`: `delivered`, `failed`, `skipped`',
   inference_logger_requests_rejected_total: '`reason`: see [receiving](receiving.md)',
   inference_logger_events_irregular_total: '`reason`: see [receiving](receiving.md)',
   inference_logger_kafka_errors_total: '`code`: librdkafka’s name of the error'

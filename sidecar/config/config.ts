@@ -1,5 +1,6 @@
 import { parse as parseProperties } from 'dot-properties'
 import type { KafkaProperties } from '../kafka/properties.ts'
+import { contradictions } from './contradictions.ts'
 import { ConfigError, nearest, withoutCredentials, type Mistake } from './errors.ts'
 import { KAFKA_CONFIG_PREFIX, kafkaProperties, type CheckProperty } from './kafka-config.ts'
 import { ValueError } from './units.ts'
@@ -45,7 +46,9 @@ export function parseConfig(command: Command, sources: ConfigSources): Config {
   for (const [key, variable] of Object.entries(variables) as [string, Variable<unknown>][]) {
     settings[key] = readVariable(variable, command, env, mistakes, warnings)
   }
-  mistakes.push(...unknownNames(env))
+  const together = contradictions(settings)
+  mistakes.push(...together.mistakes, ...unknownNames(env))
+  warnings.push(...together.warnings)
   const { properties, mistakes: kafkaMistakes } = kafkaProperties(
     pick(env, name => name.startsWith(KAFKA_CONFIG_PREFIX) && name !== variables.kafkaConfigFile.name),
     readConfigFile(settings['kafkaConfigFile'] as string | undefined, sources.readFile, mistakes),

@@ -33,6 +33,26 @@ export function parseDuration(text: string): number {
 }
 
 /**
+ * Parses a length of time that is not zero.
+ * @returns milliseconds
+ * @throws {ValueError} when the text is no time
+ */
+export function parsePositiveDuration(text: string): number {
+  const ms = parseDuration(text)
+  if (ms === 0) throw new ValueError('a time above zero: a number with ms, s or m (500ms, 2s, 1m)')
+  return ms
+}
+
+/**
+ * Writes a size the way it is read: `10Mi`.
+ * @param bytes a positive integer
+ */
+export function formatBytes(bytes: number): string {
+  const unit = ['Gi', 'Mi', 'Ki'].find(name => bytes % (BYTE_UNITS[name] ?? 1) === 0) ?? ''
+  return `${bytes / (BYTE_UNITS[unit] ?? 1)}${unit}`
+}
+
+/**
  * Makes a parser of whole numbers.
  * @param min smallest number allowed
  * @param max largest number allowed

@@ -1,6 +1,9 @@
 import { parseTopicTemplate } from '../records/topic.ts'
 import { parseBrokers, parseListen, parseListenOne } from './addresses.ts'
-import { integer, oneOf, parseBoolean, parseBytes, parseDuration, ValueError } from './units.ts'
+import { integer, oneOf, parseBoolean, parseBytes, parseDuration, parsePositiveDuration, ValueError } from './units.ts'
+
+/** INFERENCE_LOGGER_JOURNAL_DIR when it is not set. */
+export const DEFAULT_JOURNAL_DIR = '/var/lib/inference-logger'
 
 /** The commands that read these variables; they differ only in defaults. */
 export type Command = 'sidecar' | 'gateway'
@@ -27,6 +30,23 @@ function define<T>(variable: Variable<T>): Variable<T> {
 function nonEmpty(text: string): string {
   if (text.trim() === '') throw new ValueError('text that is not empty')
   return text
+}
+
+/** A template without a placeholder. */
+function topicName(text: string): string {
+  const legal = 'a topic name of at most 249 letters, digits, dots, underscores and hyphens'
+  if (text.includes('{')) throw new ValueError(`${legal}, without placeholders`)
+  try {
+    return parseTopicTemplate(text).text
+  } catch {
+    throw new ValueError(legal)
+  }
+}
+
+/** A NUL cannot be in a path: every call would throw. */
+function path(text: string): string {
+  if (text.includes('\0')) throw new ValueError('the path of a directory')
+  return nonEmpty(text)
 }
 
 /** Kafka's -1; a topic without partitions or replicas cannot be, and would be refused again and again. */
@@ -118,15 +138,51 @@ export const variables = {
   }),
   durability: define({
     name: 'INFERENCE_LOGGER_DURABILITY',
+    default: 'journal',
+    parse: oneOf('memory', 'journal', 'fsync', 'kafka'),
+    doc: 'When an event is answered 200: `memory`, when it is in the bounded queue; `journal`, when it is written to the journal, which survives the process; `fsync`, when the journal is on the disk, which survives the node; `kafka`, when all in-sync replicas have it. See [durability](durability.md).'
+  }),
+  journalDir: define({
+    name: 'INFERENCE_LOGGER_JOURNAL_DIR',
+    default: DEFAULT_JOURNAL_DIR,
+    parse: path,
+    doc: 'Directory of the journal and of dead letters. It is made when it is missing, and belongs to one process at a time. It has to outlive the container: mount a volume there (an emptyDir does).'
+  }),
+  journalMaxBytes: define({
+    name: 'INFERENCE_LOGGER_JOURNAL_MAX_BYTES',
+    default: '256Mi',
+    parse: parseBytes,
+    doc: 'Bound of the journal’s files; what happens beyond it, `INFERENCE_LOGGER_WHEN_FULL` says. At least twice `INFERENCE_LOGGER_MAX_EVENT_BYTES`. The volume needs this, and `INFERENCE_LOGGER_DEAD_LETTER_MAX_BYTES` on top.'
+  }),
+  journalSegmentBytes: define({
+    name: 'INFERENCE_LOGGER_JOURNAL_SEGMENT_BYTES',
+    default: '8Mi',
+    parse: parseBytes,
+    doc: 'Size at which the journal begins a new file. A file is removed when all of its events are delivered. No file gets larger than a quarter of `INFERENCE_LOGGER_JOURNAL_MAX_BYTES`, unless for a single event.'
+  }),
+  whenFull: define({
+    name: 'INFERENCE_LOGGER_WHEN_FULL',
+    default: 'reject',
+    parse: oneOf('reject', 'drop-oldest'),
+    doc: 'When the bound of the journal (in durability `memory`: of the queue) is reached: `reject` answers 503, `drop-oldest` gives up the oldest events for new ones. What is dropped is counted in `events_dropped_total{reason="queue_full"}`.'
+  }),
+  whenJournalFails: define({
+    name: 'INFERENCE_LOGGER_WHEN_JOURNAL_FAILS',
     default: 'memory',
-    parse: oneOf('memory'),
-    doc: 'When an event is answered 200: `memory`, when it is in the bounded queue.'
+    parse: oneOf('memory', 'reject'),
+    doc: 'When the journal cannot be written (disk full, read-only, an I/O error): `memory` takes events as durability `memory` does, until it works again; `reject` answers 503. Either way the logger stays up and ready, and tries again every second.'
+  }),
+  ackTimeout: define({
+    name: 'INFERENCE_LOGGER_ACK_TIMEOUT',
+    default: '2s',
+    parse: parseDuration,
+    doc: 'Durability `kafka`: how long a 200 waits for Kafka. After that it is sent as in durability `fsync`, and the event is delivered later.'
   }),
   memoryMaxBytes: define({
     name: 'INFERENCE_LOGGER_MEMORY_MAX_BYTES',
     default: '32Mi',
     parse: parseBytes,
-    doc: 'Bound of the events that wait for Kafka, with their attributes and bookkeeping. Beyond it events are answered 503.'
+    doc: 'Bound of the events that wait for Kafka in memory, with their attributes and bookkeeping. What is beyond it waits in the journal alone; in durability `memory`, and while the journal fails, `INFERENCE_LOGGER_WHEN_FULL` says what happens.'
   }),
   maxEventBytes: define({
     name: 'INFERENCE_LOGGER_MAX_EVENT_BYTES',
@@ -145,6 +201,23 @@ export const variables = {
     default: '8000',
     parse: integer(1, 1_000_000),
     doc: 'The same in records.'
+  }),
+  stallTimeout: define({
+    name: 'INFERENCE_LOGGER_STALL_TIMEOUT',
+    default: '60s',
+    parse: parsePositiveDuration,
+    doc: 'The producer is replaced when records wait, a broker answers, and no delivery report came for this long.'
+  }),
+  deadLetterTopic: define({
+    name: 'INFERENCE_LOGGER_DEAD_LETTER_TOPIC',
+    parse: topicName,
+    doc: 'A topic for a note of each event that Kafka refuses for good: its attributes, the reason, the first 16 KiB of its body. The whole event is kept in a file in any case. See [dead letters](dead-letters.md).'
+  }),
+  deadLetterMaxBytes: define({
+    name: 'INFERENCE_LOGGER_DEAD_LETTER_MAX_BYTES',
+    default: '64Mi',
+    parse: parseBytes,
+    doc: 'Bound of the files of dead letters, in `INFERENCE_LOGGER_JOURNAL_DIR`; beyond it the oldest are deleted, and counted. At least twice `INFERENCE_LOGGER_MAX_EVENT_BYTES`.'
   }),
   maxConnections: define({
     name: 'INFERENCE_LOGGER_MAX_CONNECTIONS',
@@ -201,7 +274,7 @@ export const variables = {
 type Parsed<V> = V extends Variable<infer T> ? T : never
 
 /** Settings that are undefined when their variable is not set. */
-type Optional = 'kafkaConfigFile'
+type Optional = 'kafkaConfigFile' | 'deadLetterTopic'
 
 /** All settings, parsed: sizes in bytes, times in milliseconds. */
 export type Settings = {

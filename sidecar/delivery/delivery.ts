@@ -2,35 +2,40 @@ import type { KafkaError } from '../kafka/errors.ts'
 import type { RecordProducer } from '../kafka/producer.ts'
 import type { EnsureTopic, TopicExists } from '../kafka/topics.ts'
 import type { KafkaRecord } from '../records/record.ts'
-import type { EventStore, StoredEvent } from '../store/store.ts'
-import { backoffMs, type BackoffBounds } from './backoff.ts'
+import type { EventStore, StoredEvent, TopicQueue } from '../store/store.ts'
+import type { BackoffBounds } from './backoff.ts'
 import { classify, type PermanentReason } from './classify.ts'
 import { Lane, type Delivery as InFlight } from './lane.ts'
 import { Pacer } from './pacer.ts'
+import { Producers, type ProducerCallbacks } from './producers.ts'
 import { Window } from './window.ts'
 
 export type { Delivery as InFlight } from './lane.ts'
+export type { ProducerCallbacks } from './producers.ts'
+
+/** Why an event was given up. */
+export interface Refusal {
+  readonly reason: PermanentReason
+  /** Kafka's words; undefined when no record could be made of the event. */
+  readonly error: KafkaError | undefined
+}
 
 /** What delivery tells of. */
 export interface DeliveryObserver {
   /** Kafka has the event: `seconds` after it was received. */
   delivered(stored: StoredEvent, seconds: number): void
-  /** The event can never be delivered and is given up. */
+  /** The event can never be delivered and is kept as a dead letter. */
+  deadLettered(stored: StoredEvent, reason: PermanentReason): void
+  /** The event can never be delivered and is lost. */
   dropped(stored: StoredEvent, reason: PermanentReason): void
-  /** No record could be made of the event, which is a fault of ours; `dropped` follows. */
+  /** No record could be made of the event, which is a fault of ours; `deadLettered` or `dropped` follows. */
   unbuildable(stored: StoredEvent, error: unknown): void
-  /** An attempt failed; the event is tried again unless `dropped` follows. */
+  /** An attempt failed; the event is tried again unless `deadLettered` or `dropped` follows. */
   attemptFailed(topic: string, error: KafkaError): void
   /** A topic could not be created; its events wait. */
   topicFailed(topic: string, error: KafkaError): void
   /** The producer is replaced; what was in flight is sent again. */
   rebuilding(error: KafkaError, inFlight: number): void
-}
-
-/** Callbacks that delivery hands to the producer it has made. */
-export interface ProducerCallbacks {
-  readonly onReport: (token: InFlight, error: KafkaError | undefined) => void
-  readonly onFatal: (error: KafkaError) => void
 }
 
 /** What delivery needs. */
@@ -41,19 +46,29 @@ export interface DeliveryDependencies {
   readonly createProducer: (callbacks: ProducerCallbacks) => Promise<RecordProducer<InFlight>>
   /** undefined: topics are not created, records just go. */
   readonly ensureTopic: EnsureTopic | undefined
+  /**
+   * Keeps an event that can never be delivered. Must not throw.
+   * @param done called once, at once or much later: whether the event is kept. It is pending until then
+   */
+  readonly deadLetter: (stored: StoredEvent, refusal: Refusal, done: (kept: boolean) => void) => void
   readonly inFlightMaxBytes: number
   readonly inFlightMaxRecords: number
+  /** ms between two bursts while there is work; `kafka` durability, where a sender waits for Kafka, wants it short. */
+  readonly burstMs?: number
+  /** ms without a delivery report after which a producer is replaced, if Kafka answers. */
+  readonly stallTimeoutMs?: number
   /** Monotonic ms. */
   readonly now?: () => number
   readonly random?: () => number
 }
 
-const REBUILD_BACKOFF: BackoffBounds = { first: 500, max: 30_000 }
+const BURST_MS = 3
+const STALL_TIMEOUT_MS = 60_000
 const UNANSWERED_BACKOFF: BackoffBounds = { first: 200, max: 1000 }
 
 /**
- * Takes events from the store, sends them, and releases each when Kafka has it. Works in bursts, from a timer: handing
- * records to librdkafka one by one from the request handler wakes its thread for each.
+ * Takes events from the store's queues, sends them, and releases each when Kafka has it. Works in bursts, from a timer:
+ * handing records to librdkafka one by one from the request handler wakes its thread for each.
  */
 export class Delivery {
   readonly #d: DeliveryDependencies
@@ -61,12 +76,10 @@ export class Delivery {
   readonly #random: () => number
   readonly #window: Window
   readonly #pacer: Pacer
+  readonly #producers: Producers
   readonly #lanes = new Map<string, Lane>()
-  #producer: RecordProducer<InFlight> | undefined
-  /** Producers replaced since the last delivery. */
-  #rebuilds = 0
-  #replacing: NodeJS.Timeout | undefined
-  #waiting = 0
+  /** Bytes of events that were given to the dead letters and not answered for. */
+  #deadLetterBytes = 0
   #stopped = false
 
   constructor(dependencies: DeliveryDependencies) {
@@ -74,12 +87,20 @@ export class Delivery {
     this.#now = dependencies.now ?? (() => performance.now())
     this.#random = dependencies.random ?? Math.random
     this.#window = new Window(dependencies.inFlightMaxBytes, dependencies.inFlightMaxRecords)
-    this.#pacer = new Pacer(() => this.#burst(), this.#now)
+    this.#pacer = new Pacer(() => this.#burst(), this.#now, dependencies.burstMs ?? BURST_MS)
+    this.#producers = new Producers({
+      create: dependencies.createProducer,
+      onReport: (delivery, error) => this.#onReport(delivery, error),
+      onGivenUp: (error, inFlight) => this.#onGivenUp(error, inFlight),
+      onReplaced: () => this.#pacer.wake(),
+      stallTimeoutMs: dependencies.stallTimeoutMs ?? STALL_TIMEOUT_MS,
+      random: this.#random
+    })
   }
 
   /** @throws {Error} when the producer's properties cannot work, whatever Kafka says */
   async start(): Promise<void> {
-    this.#producer = await this.#createProducer()
+    await this.#producers.start()
     this.#d.store.onAvailable = () => this.#pacer.wake()
     this.#pacer.start()
   }
@@ -98,51 +119,50 @@ export class Delivery {
     this.#stopped = true
     this.#d.store.onAvailable = () => {}
     this.#pacer.stop()
-    clearTimeout(this.#replacing)
-    const producer = this.#producer
-    this.#producer = undefined
-    producer?.abandon()
-    await producer?.close()
+    await this.#producers.stop()
   }
 
   /** One turn: reports in, records out. Tells the pacer whether there is more to do. */
   #burst(): boolean {
-    this.#producer?.poll()
-    for (let stored = this.#d.store.take(); stored !== undefined; stored = this.#d.store.take()) {
-      this.#laneOf(stored.topic).push(stored)
-      this.#waiting++
+    this.#producers.current?.poll()
+    const now = this.#now()
+    let waiting = 0
+    let topicInFlight: string | undefined
+    for (const queue of this.#d.store.queues()) {
+      const lane = this.#laneOf(queue)
+      if (lane.waiting > 0) this.#sendFrom(lane, now)
+      waiting += lane.waiting
+      if (lane.inFlight > 0) topicInFlight ??= lane.topic
     }
-    if (this.#waiting > 0) {
-      const now = this.#now()
-      for (const lane of this.#lanes.values()) this.#sendFrom(lane, now)
-    }
-    return this.#waiting > 0 || this.#window.records > 0
+    this.#producers.watch(topicInFlight, now)
+    return waiting > 0 || this.#window.records > 0
   }
 
-  #laneOf(topic: string): Lane {
-    let lane = this.#lanes.get(topic)
+  #laneOf(queue: TopicQueue): Lane {
+    let lane = this.#lanes.get(queue.topic)
     if (lane === undefined) {
-      lane = new Lane(topic)
-      this.#lanes.set(topic, lane)
+      lane = new Lane(queue)
+      this.#lanes.set(queue.topic, lane)
     }
     return lane
   }
 
   #sendFrom(lane: Lane, now: number): void {
-    if (lane.state === 'new' && lane.waiting > 0 && now >= lane.retryAt) this.#prepare(lane)
+    if (lane.state === 'new' && now >= lane.retryAt) this.#prepare(lane)
     lane.beginTurn()
-    while (this.#producer !== undefined) {
-      const next = lane.peek(now)
-      if (next === undefined) return
-      next.charge = this.#window.charge(next.stored.bytes)
-      if (!this.#window.admits(lane, next.charge)) return
-      lane.shift(next)
-      this.#window.add(next.charge)
-      this.#waiting--
-      const record = this.#recordOf(next)
+    while (this.#producers.current !== undefined) {
+      // Nothing else bounds what a full disk keeps the dead letters from taking: the topic that makes them waits then.
+      if (lane.deadLetters > 0 && this.#deadLetterBytes > this.#d.inFlightMaxBytes / 4) return
+      const stored = lane.peek(now)
+      if (stored === undefined) return
+      const charge = this.#window.charge(stored.bytes)
+      if (!this.#window.admits(lane, charge)) return
+      const delivery = lane.take(stored, charge)
+      this.#window.add(charge)
+      const record = this.#recordOf(delivery)
       if (record === undefined) continue
-      const error = this.#producer.produce(record, next)
-      if (error !== undefined) this.#failed(next, error, true)
+      const error = this.#producers.current.produce(record, delivery)
+      if (error !== undefined) this.#failed(delivery, error, true)
     }
   }
 
@@ -153,7 +173,7 @@ export class Delivery {
     } catch (error) {
       this.#settle(delivery)
       this.#d.observer.unbuildable(delivery.stored, error)
-      this.#drop(delivery.stored, 'internal_error')
+      this.#giveUp(delivery, { reason: 'internal_error', error: undefined })
       return undefined
     }
   }
@@ -164,7 +184,7 @@ export class Delivery {
       return
     }
     lane.state = 'preparing'
-    const exists: TopicExists = topic => this.#producer?.topicExists(topic) ?? Promise.resolve(NO_PRODUCER)
+    const exists: TopicExists = topic => this.#producers.current?.topicExists(topic) ?? Promise.resolve(NO_PRODUCER)
     void this.#d.ensureTopic(lane.topic, exists).then(outcome => {
       if (this.#stopped) return
       if (outcome === 'ready') {
@@ -187,8 +207,8 @@ export class Delivery {
   #onReport(delivery: InFlight, error: KafkaError | undefined): void {
     this.#pacer.progress()
     if (error !== undefined) return this.#failed(delivery, error, false)
-    this.#rebuilds = 0
-    delivery.lane.succeeded()
+    this.#producers.delivered()
+    delivery.lane.succeeded(delivery, this.#now())
     this.#settle(delivery)
     this.#d.store.release(delivery.stored)
     this.#d.observer.delivered(delivery.stored, (Date.now() - delivery.stored.receivedAt) / 1000)
@@ -209,77 +229,41 @@ export class Delivery {
       if (guilty) lane.blamed()
       else lane.refused(delivery, verdict.reason === 'record_too_large')
       this.#settle(delivery)
-      if (guilty) return this.#drop(delivery.stored, verdict.reason)
-      this.#waiting++
+      if (guilty) return this.#giveUp(delivery, { reason: verdict.reason, error })
       lane.problem = error.message
       return
     }
     this.#settle(delivery)
-    this.#waiting++
     lane.problem = error.message
     if (TOPIC_GONE.has(error.code)) lane.state = 'new'
     lane.retry(delivery, this.#now(), this.#random())
-    if (verdict.action === 'rebuild') this.#rebuild(error)
+    if (verdict.action === 'rebuild') this.#producers.rebuild(error)
   }
 
-  #drop(stored: StoredEvent, reason: PermanentReason): void {
-    this.#d.store.release(stored)
-    this.#d.observer.dropped(stored, reason)
-  }
-
-  async #createProducer(): Promise<RecordProducer<InFlight>> {
-    // Reports of a producer that was replaced come too late: what it had is in other hands.
-    let current = true
-    const producer = await this.#d.createProducer({
-      onReport: (token, error) => {
-        if (current) this.#onReport(token, error)
-      },
-      onFatal: error => {
-        if (current) this.#rebuild(error)
-      }
-    })
-    this.#retire = () => {
-      current = false
-      const inFlight = producer.abandon()
-      void producer.close()
-      return inFlight
-    }
-    return producer
-  }
-
-  #retire: () => InFlight[] = () => []
-
-  /** Replaces the producer. Its connections are made anew, and everything in flight is sent again. */
-  #rebuild(error: KafkaError): void {
-    if (this.#producer === undefined) return
-    this.#producer = undefined
-    const abandoned = this.#retire()
-    this.#d.observer.rebuilding(error, abandoned.length)
-    for (const delivery of abandoned) {
-      this.#settle(delivery)
-      this.#waiting++
-      delivery.lane.giveBack([delivery])
-    }
-    this.#replaceLater()
-  }
-
-  #replaceLater(): void {
-    this.#rebuilds++
-    const delay = backoffMs(this.#rebuilds, REBUILD_BACKOFF, this.#random())
-    this.#replacing = setTimeout(() => void this.#replace(), delay)
-  }
-
-  async #replace(): Promise<void> {
-    if (this.#stopped) return
-    try {
-      const producer = await this.#createProducer()
-      if (this.#stopped) return void (await producer.close())
-      this.#producer = producer
+  /** The event can never be delivered. It stays pending until the dead letters say whether they have it. */
+  #giveUp(delivery: InFlight, refusal: Refusal): void {
+    const { lane, stored } = delivery
+    let isOpen = true
+    lane.resolved(delivery)
+    lane.deadLetters++
+    this.#deadLetterBytes += stored.bytes
+    this.#d.deadLetter(stored, refusal, kept => {
+      if (!isOpen || this.#stopped) return
+      isOpen = false
+      lane.deadLetters--
+      this.#deadLetterBytes -= stored.bytes
+      this.#d.store.release(stored)
+      if (kept) this.#d.observer.deadLettered(stored, refusal.reason)
+      else this.#d.observer.dropped(stored, refusal.reason)
       this.#pacer.wake()
-    } catch (error) {
-      // The properties worked before, so it is a file (a certificate) that is gone for the moment.
-      this.#d.observer.rebuilding({ code: -1, name: 'unknown', message: (error as Error).message }, 0)
-      this.#replaceLater()
+    })
+  }
+
+  #onGivenUp(error: KafkaError, inFlight: readonly InFlight[]): void {
+    this.#d.observer.rebuilding(error, inFlight.length)
+    for (const delivery of inFlight) {
+      this.#settle(delivery)
+      delivery.lane.giveBack(delivery)
     }
   }
 }

@@ -1,13 +1,15 @@
-import type { StoredEvent } from '../store/store.ts'
+import type { StoredEvent, TopicQueue } from '../store/store.ts'
 import { backoffMs, type BackoffBounds } from './backoff.ts'
 import { Caution } from './caution.ts'
 
-/** An event on its way through a lane. */
+/** An event that was taken from its queue. */
 export interface Delivery {
   readonly stored: StoredEvent
   readonly lane: Lane
   /** What it counts against the window while in flight, in bytes. */
   charge: number
+  /** Whether an attempt has failed for a reason that the lane backs off for. */
+  hasFailed: boolean
 }
 
 /**
@@ -19,41 +21,51 @@ export type LaneState = 'new' | 'preparing' | 'open'
 
 /** Waits between attempts at the same topic, in ms. */
 const BACKOFF: BackoffBounds = { first: 200, max: 30_000 }
+/** The longest wait for a topic that works in part, in ms: one of its partitions is in trouble, and the others are not. */
+const PARTIAL_MAX_MS = 1000
 
 /**
- * The events of one topic. A topic that is missing, forbidden or without a leader holds up its own lane and no other.
+ * Sends the events of one topic's queue, each of which it owns from the moment it is taken: in flight, or failed and to
+ * be sent again. A topic that is missing, forbidden or without a leader holds up its own lane and no other.
  */
 export class Lane {
-  readonly topic: string
   state: LaneState = 'new'
-  /** Events that were not sent yet, oldest first, from `#head` on. */
-  #waiting: (Delivery | undefined)[] = []
-  #head = 0
-  /** Events that failed and go back to the front of the queue when the backoff ends. */
+  readonly #queue: TopicQueue
+  /** Events to send again, newest first: they are older than all that wait in the queue. */
+  #retries: Delivery[] = []
+  /** Events that failed since those were sorted. */
   #failed: Delivery[] = []
+  /** Events that have failed and were neither delivered nor given up since. */
+  #unresolved = 0
   #retryAt = 0
+  /** Failures in a row. */
   #failures = 0
+  /** Whether Kafka took an event since the last failure. */
+  #works = false
   inFlight = 0
+  /** Events given to the dead letters and not answered for. */
+  deadLetters = 0
   inFlightBytes = 0
   readonly #caution = new Caution()
-  /** The last failure, for `/status`; undefined once something was delivered. */
+  /** The last failure, for `/status`; undefined once nothing suffers from it any more. */
   problem: string | undefined
 
-  constructor(topic: string) {
-    this.topic = topic
+  constructor(queue: TopicQueue) {
+    this.#queue = queue
   }
 
-  /** Events in this lane that are not in flight. */
+  get topic(): string {
+    return this.#queue.topic
+  }
+
+  /** Events of this topic that are not in flight. */
   get waiting(): number {
-    return this.#waiting.length - this.#head + this.#failed.length
-  }
-
-  push(stored: StoredEvent): void {
-    this.#waiting.push({ stored, lane: this, charge: 0 })
+    return this.#queue.waiting + this.#retries.length + this.#failed.length
   }
 
   /** A turn of sending begins: see {@link Caution}. */
   beginTurn(): void {
+    if (this.#failed.length > 0) this.#sortFailed()
     this.#caution.beginTurn(this.inFlight)
   }
 
@@ -61,28 +73,23 @@ export class Lane {
    * The event that may be sent next, without taking it.
    * @param now monotonic ms
    */
-  peek(now: number): Delivery | undefined {
+  peek(now: number): StoredEvent | undefined {
     if (this.state !== 'open' || now < this.#retryAt) return undefined
-    if (this.#failed.length > 0) this.#returnFailed()
-    const next = this.#waiting[this.#head]
-    return next !== undefined && this.#caution.admits(next.stored.bytes) ? next : undefined
+    const next = this.#retries.at(-1)?.stored ?? this.#queue.peek()
+    return next !== undefined && this.#caution.admits(next.bytes) ? next : undefined
   }
 
   /** Takes what {@link peek} showed: it is in flight now. */
-  shift(delivery: Delivery): void {
-    // Cleared, and the array renewed now and then: an old array that still points at what was delivered makes V8 keep
-    // and promote it, and with it everything younger (measured: 2 KB an event).
-    this.#waiting[this.#head++] = undefined
-    if (this.#head === this.#waiting.length) {
-      this.#waiting = []
-      this.#head = 0
-    } else if (this.#head > 1024 && this.#head * 2 > this.#waiting.length) {
-      this.#waiting = this.#waiting.slice(this.#head)
-      this.#head = 0
-    }
+  take(stored: StoredEvent, charge: number): Delivery {
+    let delivery = this.#retries.pop()
+    if (delivery === undefined) {
+      this.#queue.take()
+      delivery = { stored, lane: this, charge, hasFailed: false }
+    } else delivery.charge = charge
     this.inFlight++
-    this.inFlightBytes += delivery.charge
-    this.#caution.sent(delivery.stored.bytes)
+    this.inFlightBytes += charge
+    this.#caution.sent(stored.bytes)
+    return delivery
   }
 
   /** The event is in flight no more, whatever became of it. @param now monotonic ms */
@@ -92,12 +99,25 @@ export class Lane {
     if (this.inFlight === 0) this.#caution.burstEnded(now)
   }
 
-  /** Kafka has an event of this topic. Call before {@link settle}. */
-  succeeded(): void {
+  /** Kafka has an event of this topic. Call before {@link settle}. @param now monotonic ms */
+  succeeded(delivery: Delivery, now: number): void {
     this.#caution.taken()
+    this.#works = true
+    this.resolved(delivery)
+    if (this.#unresolved > 0) {
+      this.#retryAt = Math.min(this.#retryAt, now + PARTIAL_MAX_MS)
+      return
+    }
     this.#failures = 0
     this.#retryAt = 0
     this.problem = undefined
+  }
+
+  /** The event is delivered or given up. */
+  resolved(delivery: Delivery): void {
+    if (!delivery.hasFailed) return
+    delivery.hasFailed = false
+    this.#unresolved--
   }
 
   /**
@@ -106,6 +126,8 @@ export class Lane {
    * @param random in [0, 1), for the jitter
    */
   retry(delivery: Delivery, now: number, random: number): void {
+    if (!delivery.hasFailed) this.#unresolved++
+    delivery.hasFailed = true
     this.#failed.push(delivery)
     this.backOff(now, random)
   }
@@ -114,7 +136,9 @@ export class Lane {
   backOff(now: number, random: number, bounds = BACKOFF): void {
     if (now < this.#retryAt) return
     this.#failures++
-    this.#retryAt = now + backoffMs(this.#failures, bounds, random)
+    const max = this.#works ? Math.min(bounds.max, PARTIAL_MAX_MS) : bounds.max
+    this.#works = false
+    this.#retryAt = now + backoffMs(this.#failures, { first: bounds.first, max }, random)
   }
 
   /** Whether a refusal is the verdict on this one record, and not on a batch. */
@@ -133,9 +157,9 @@ export class Lane {
     this.#caution.refused(delivery.stored.bytes, forSize)
   }
 
-  /** Puts events that were in flight with a producer that is no more back to the front, at once. */
-  giveBack(deliveries: readonly Delivery[]): void {
-    this.#failed.push(...deliveries)
+  /** Takes an event back that was in flight with a producer that is no more: it is sent again at once. */
+  giveBack(delivery: Delivery): void {
+    this.#failed.push(delivery)
   }
 
   /** Monotonic ms at which the lane may be tried again; 0: it may now. */
@@ -143,11 +167,9 @@ export class Lane {
     return this.#retryAt
   }
 
-  /** Failed events are older than those that wait: back to the front, in the order of acceptance. */
-  #returnFailed(): void {
-    const failed = this.#failed.sort((a, b) => a.stored.sequence - b.stored.sequence)
+  /** In the order of acceptance, the next one last. A new array: see fifo.ts. */
+  #sortFailed(): void {
+    this.#retries = [...this.#retries, ...this.#failed].sort((a, b) => b.stored.sequence - a.stored.sequence)
     this.#failed = []
-    this.#waiting = [...failed, ...this.#waiting.slice(this.#head)]
-    this.#head = 0
   }
 }

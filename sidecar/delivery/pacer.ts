@@ -1,5 +1,3 @@
-/** ms between bursts while there is work: what is collected in that time goes to librdkafka together. */
-const BURST_MS = 3
 /** ms between bursts when nothing has moved for a while: Kafka is away, and asking often helps nobody. */
 const SLOW_MS = 25
 /** ms without a report after which bursts slow down. */
@@ -11,6 +9,7 @@ const IDLE_MS = 500
 export class Pacer {
   readonly #burst: () => boolean
   readonly #now: () => number
+  readonly #burstMs: number
   #timer: NodeJS.Timeout | undefined
   #idle: NodeJS.Timeout | undefined
   #lastProgress = 0
@@ -19,10 +18,12 @@ export class Pacer {
   /**
    * @param burst does one turn of work, and returns whether there is more to do
    * @param now monotonic ms
+   * @param burstMs ms between bursts while there is work: what is collected in that time goes to librdkafka together
    */
-  constructor(burst: () => boolean, now: () => number) {
+  constructor(burst: () => boolean, now: () => number, burstMs: number) {
     this.#burst = burst
     this.#now = now
+    this.#burstMs = burstMs
   }
 
   start(): void {
@@ -39,7 +40,7 @@ export class Pacer {
     this.#timer = undefined
   }
 
-  /** There is something to do: after a rest, the next burst comes within BURST_MS. */
+  /** There is something to do: after a rest, the next burst comes within `burstMs`. */
   wake(): void {
     if (this.#timer !== undefined || this.#stopped) return
     this.#lastProgress = this.#now()
@@ -58,7 +59,7 @@ export class Pacer {
         this.#timer = undefined
         this.#tick()
       },
-      stalled ? SLOW_MS : BURST_MS
+      stalled ? SLOW_MS : this.#burstMs
     )
   }
 

@@ -24,10 +24,10 @@ export interface JournalObserver {
   /** A group commit is on the disk (fdatasync), which took `seconds`. */
   synced(seconds: number): void
   /**
-   * The journal does not work, or still does not.
+   * The journal does not work, or still does not; or a part of its work failed that it goes on without.
    * @param error its `code` is the system's (`ENOSPC`), or that of errors.ts
-   * @param during what was tried: `open`, `write`, `fdatasync` …; from a bounded set. `unlink`: the journal works, and a
-   *   file that it does not need any more could not be removed
+   * @param during what was tried, from a bounded set: `open`, `write`, `fdatasync`, `heal`; of the parts that it goes on
+   *   without `unlink`, `quarantine`, `compaction`, `read`, `recovery`
    */
   failed(error: NodeJS.ErrnoException | Error, during: string): void
   /** It works again; `rejournaled` events that were accepted in memory meanwhile are in it now. */

@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import { counter, gauge } from './exposition.ts'
 import { PlainHistogram } from './histogram.ts'
+import { registerJournalMetrics, type DeadLetterGauges, type JournalGauges } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { registerRdkafkaMetrics, type RdkafkaStatistics } from './rdkafka.ts'
 
@@ -12,6 +13,9 @@ export interface Gauges {
   readonly inFlightRecords: number
   /** ms since 1970; undefined: nothing is pending. */
   readonly oldestReceivedAt: number | undefined
+  /** undefined: there is none, in durability `memory`. */
+  readonly journal: JournalGauges | undefined
+  readonly deadLetters: DeadLetterGauges
 }
 
 /** Versions for `build_info`. */
@@ -22,7 +26,7 @@ export interface BuildInfo {
 }
 
 const PREFIX = 'inference_logger_'
-/** Buckets in seconds. The reply is in memory's time; delivery in the network's, or in that of an outage. */
+/** Buckets in seconds. The reply is in memory's time, or a disk's; delivery in the network's, or in that of an outage. */
 const ACK_BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1]
 const DELIVERY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600, 3600]
 
@@ -31,6 +35,9 @@ export class Metrics {
   readonly registry = new Registry()
   readonly ackDuration: PlainHistogram
   readonly deliveryDuration: PlainHistogram
+  readonly journalCommitDuration: PlainHistogram
+  readonly journalCommitEvents: PlainHistogram
+  readonly journalFsyncDuration: PlainHistogram
   readonly #readAll: () => void
   #lastScrape: Promise<unknown> = Promise.resolve()
 
@@ -59,10 +66,16 @@ export class Metrics {
     }).set({ ...build }, 1)
     const readLedger = registerLedger(this.registry, ledger)
     const readGauges = registerGauges(this.registry)
+    const journal = registerJournalMetrics(this.registry, PREFIX, ledger)
+    this.journalCommitDuration = journal.commitDuration
+    this.journalCommitEvents = journal.commitEvents
+    this.journalFsyncDuration = journal.fsyncDuration
     const readRdkafka = registerRdkafkaMetrics(this.registry)
     this.#readAll = () => {
+      const now = gauges()
       readLedger()
-      readGauges(gauges())
+      readGauges(now)
+      journal.read(now)
       readRdkafka(statistics())
     }
     collectDefaultMetrics({ register: this.registry })
@@ -87,11 +100,12 @@ function registerLedger(registry: Registry, ledger: Ledger): () => void {
     counter(registry, PREFIX + name, help, label)
   const received = own('events_received_total', 'Events accepted (answered 200), by kind.', 'type')
   const receivedBytes = own('received_bytes_total', 'Bytes of the accepted events’ data.')
+  const replayed = own('events_replayed_total', 'Events of an earlier run that were in the journal at the start.')
   const delivered = own('events_delivered_total', 'Events that Kafka has acknowledged.')
   const deliveredBytes = own('delivered_bytes_total', 'Bytes of the delivered events’ data.')
   const deadLettered = own(
     'events_dead_lettered_total',
-    'Events that can never be delivered and were set aside.',
+    'Events that Kafka refuses for good, kept as dead letters.',
     'reason'
   )
   const dropped = own('events_dropped_total', 'Accepted events that were given up.', 'reason')
@@ -102,7 +116,7 @@ function registerLedger(registry: Registry, ledger: Ledger): () => void {
     'Failed attempts, and errors that librdkafka reported, by name.',
     'code'
   )
-  const rebuilds = own('producer_rebuilds_total', 'Producers replaced after a fatal error.')
+  const rebuilds = own('producer_rebuilds_total', 'Producers replaced, after a fatal error or a stall.')
   const lastDelivery = gauge(
     registry,
     `${PREFIX}last_delivery_timestamp_seconds`,
@@ -111,6 +125,7 @@ function registerLedger(registry: Registry, ledger: Ledger): () => void {
   return () => {
     received(ledger.received)
     receivedBytes(ledger.receivedBytes)
+    replayed(ledger.replayed)
     delivered(ledger.delivered)
     deliveredBytes(ledger.deliveredBytes)
     deadLettered(ledger.deadLettered)
@@ -126,8 +141,8 @@ function registerLedger(registry: Registry, ledger: Ledger): () => void {
 function registerGauges(registry: Registry): (now: Gauges) => void {
   const own = (name: string, help: string): ReturnType<typeof gauge> => gauge(registry, PREFIX + name, help)
   const pending = own('events_pending', 'Accepted events that Kafka has not acknowledged yet.')
-  const pendingBytes = own('pending_bytes', 'What the pending events count against the bound.')
-  const pendingLimit = own('pending_limit_bytes', 'The bound of pending events.')
+  const pendingBytes = own('pending_bytes', 'What the pending events take in memory.')
+  const pendingLimit = own('pending_limit_bytes', 'Its bound.')
   const inFlight = own('in_flight_records', 'Records handed to librdkafka and not reported on.')
   const oldest = own('oldest_pending_seconds', 'Age of the oldest pending event; 0 when nothing is pending.')
   return now => {

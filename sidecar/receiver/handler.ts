@@ -3,9 +3,9 @@ import { InvalidEventError, type Irregularity } from '../cloudevents/errors.ts'
 import { kindOf, type CloudEvent, type EventKind } from '../cloudevents/event.ts'
 import type { HeaderDecoding } from '../cloudevents/header-values.ts'
 import { TopicError } from '../records/topic.ts'
-import type { AcceptedEvent, EventStore } from '../store/store.ts'
+import type { AcceptedEvent, AppendOutcome, EventStore } from '../store/store.ts'
 import { readBody } from './body.ts'
-import { writeAndLinger } from './client-errors.ts'
+import { beginRequest, replyAndClose } from './client-errors.ts'
 import { eventsOf } from './events-of.ts'
 import { Rejection, replyOk, replyRejected, type RejectReason } from './replies.ts'
 
@@ -41,6 +41,13 @@ export function createHandler(
   dependencies: ReceiverDependencies
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const { store, observer, enrich, topicOf, headerDecoding, maxEventBytes } = dependencies
+  store.onAccepted = events => {
+    try {
+      for (const { event } of events) observer.received(kindOf(event), event.data.length)
+    } catch (error) {
+      observer.failed(error)
+    }
+  }
   const onIrregular = (what: Irregularity): void => observer.irregular(what)
 
   function accept(request: IncomingMessage, body: Buffer): AcceptedEvent[] {
@@ -57,36 +64,55 @@ export function createHandler(
     observer.rejected(rejection.reason)
     const { req: request } = response
     if (rejection.reason === 'event_too_large' && !isWorthReading(request, maxEventBytes)) {
-      writeAndLinger(request.socket, rejection.reason, rejection.message)
+      replyAndClose(response, rejection.reason, rejection.message)
       request.resume()
     } else replyRejected(response, rejection)
   }
 
+  /** The sender may be gone by now: node:http then throws the reply away, and what was stored is stored all the same. */
+  function answer(response: ServerResponse, outcome: AppendOutcome, start: number): void {
+    try {
+      if (outcome !== 'stored') return reject(response, NOT_STORED[outcome]())
+      replyOk(response)
+      observer.acknowledged((performance.now() - start) / 1000)
+    } catch (error) {
+      // It comes from inside the store, which has other events to see to. No reply is truer than a wrong one.
+      if (!response.headersSent) response.destroy()
+      observer.failed(error)
+    }
+  }
+
   return (request, response) => {
     const start = performance.now()
+    if (!beginRequest(response)) return void request.resume()
     readBody(request, maxEventBytes, result => {
+      // The rest of a body that was too late: the request was answered already.
+      if (response.writableEnded) return
       try {
         if (request.method !== 'POST') {
           throw new Rejection('method_not_allowed', `${request.method ?? ''} is not allowed here: POST a CloudEvent`)
         }
         if (result instanceof Rejection) throw result
         const events = accept(request, result)
-        store.append(events, outcome => {
-          if (outcome === 'full') {
-            return reject(
-              response,
-              new Rejection('queue_full', 'the queue is full: Kafka has not taken events for a while')
-            )
-          }
-          for (const { event } of events) observer.received(kindOf(event), event.data.length)
-          replyOk(response)
-          observer.acknowledged((performance.now() - start) / 1000)
-        })
+        store.append(events, outcome => answer(response, outcome, start))
       } catch (error) {
         reject(response, error)
       }
     })
   }
+}
+
+const NOT_STORED: Readonly<Record<Exclude<AppendOutcome, 'stored'>, () => Rejection>> = {
+  full: () =>
+    new Rejection(
+      'queue_full',
+      'there is no room for more events (INFERENCE_LOGGER_JOURNAL_MAX_BYTES, INFERENCE_LOGGER_MEMORY_MAX_BYTES): Kafka has not taken any for a while'
+    ),
+  failed: () =>
+    new Rejection(
+      'journal_failed',
+      "the journal cannot be written (INFERENCE_LOGGER_WHEN_JOURNAL_FAILS=reject); the sidecar's log says why"
+    )
 }
 
 /**

@@ -11,6 +11,7 @@ export type RejectReason =
   | 'too_many_topics'
   | 'too_many_connections'
   | 'queue_full'
+  | 'journal_failed'
   | 'stopping'
   | 'headers_too_large'
   | 'malformed_http'
@@ -38,6 +39,7 @@ export const STATUS: Readonly<Record<RejectReason, number>> = {
   headers_too_large: 431,
   internal_error: 500,
   queue_full: 503,
+  journal_failed: 503,
   stopping: 503,
   too_many_topics: 503,
   too_many_connections: 503

@@ -45,6 +45,8 @@ export class ReceiverServer {
         headersTimeout: Math.ceil(limits.requestTimeout / 3),
         connectionsCheckingInterval: CHECK_INTERVAL_MS
       })
+      // A sender that has said all it has to say still wants its answer, which may wait for the disk or for Kafka.
+      Object.assign(server, { httpAllowHalfOpen: true })
       server.maxConnections = limits.maxConnections
       server.on('request', (request, response) => {
         this.#lastRequestAt = performance.now()

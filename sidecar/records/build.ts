@@ -1,7 +1,14 @@
 import type { StoredEvent } from '../store/store.ts'
 import { envelopeOf } from './envelope.ts'
 import { headersOf } from './headers.ts'
-import { keyOf, notATombstone, type KafkaRecord, type KeySource, type RecordFormat } from './record.ts'
+import {
+  keyOf,
+  notATombstone,
+  type KafkaRecord,
+  type KeySource,
+  type RecordFormat,
+  type RecordHeader
+} from './record.ts'
 import { STRUCTURED_CONTENT_TYPE, structuredValue } from './structured.ts'
 
 /** What decides how an event looks in Kafka. */
@@ -12,11 +19,20 @@ export interface RecordOptions {
   readonly maxEventBytes: number
 }
 
-/** Turns an event into its Kafka record: a pure function, so that a replayed event gives the same record again. */
+/** Not an attribute of the event, hence no `ce_`: a consumer that must not see an event twice looks closer at these. */
+const REPLAYED: RecordHeader = { 'inference-logger-replayed': 'true' }
+
+/** Turns an event into its Kafka record: a pure function, so that a replayed event gives the same record again, and a mark. */
 export function buildRecord(
-  { event, topic }: Pick<StoredEvent, 'event' | 'topic'>,
+  stored: Pick<StoredEvent, 'event' | 'topic'> & Partial<Pick<StoredEvent, 'replayed'>>,
   options: RecordOptions
 ): KafkaRecord {
+  const record = recordOf(stored, options)
+  if (stored.replayed === true) record.headers.push(REPLAYED)
+  return record
+}
+
+function recordOf({ event, topic }: Pick<StoredEvent, 'event' | 'topic'>, options: RecordOptions): KafkaRecord {
   const key = keyOf(event, options.key)
   switch (options.format) {
     case 'cloudevent':

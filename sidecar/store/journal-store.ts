@@ -41,6 +41,7 @@ const REJOURNAL_EVENTS = 500
  */
 export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   readonly limitBytes: number
+  onAccepted: (events: readonly AcceptedEvent[]) => void = () => {}
   onAvailable: () => void = () => {}
   onDropped: (reason: StoreDropReason, events: number) => void = () => {}
   readonly #o: JournalStoreOptions
@@ -128,6 +129,7 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
         return this.#appendToMemory(pending, done)
       }
       this.#pendingEvents += pending.length
+      this.onAccepted(pending)
       this.#answer(pending, done)
       this.#admit(pending)
     })
@@ -273,6 +275,7 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
     const bytes = events.reduce((sum, event) => sum + event.bytes, 0)
     if (this.#pendingBytes + bytes > this.limitBytes && this.#pendingBytes > 0) return done('full')
     this.#pendingEvents += events.length
+    this.onAccepted(events)
     for (const event of events) {
       this.keep(event)
       this.#queueOf(event.topic).push(event)

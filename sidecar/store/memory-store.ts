@@ -45,6 +45,7 @@ class MemoryQueue implements TopicQueue {
 /** Durability `memory`: queues with a bound in bytes over all. What is pending survives a Kafka outage and nothing else. */
 export class MemoryStore implements EventStore {
   readonly limitBytes: number
+  onAccepted: (events: readonly AcceptedEvent[]) => void = () => {}
   onAvailable: () => void = () => {}
   onDropped: (reason: StoreDropReason, events: number) => void = () => {}
   readonly #whenFull: WhenFull
@@ -85,6 +86,7 @@ export class MemoryStore implements EventStore {
       available ||= queue.waiting === 0
       this.#push(queue, accepted, sizes[index] ?? 0)
     })
+    this.onAccepted(events)
     done('stored')
     if (available) this.onAvailable()
   }

@@ -58,6 +58,8 @@ export interface EventStore {
   queues(): Iterable<TopicQueue>
   /** The event needs no keeping any more. Events that were taken are released in any order, each once. */
   release(event: StoredEvent): void
+  /** Called when events have become pending, before anybody is told; durability `kafka` answers their sender much later. */
+  onAccepted: (events: readonly AcceptedEvent[]) => void
   /** Called when a queue may have something to take that it had not before. */
   onAvailable: () => void
   /** Called when accepted events were given up by the store itself; they are not pending any more. */

@@ -21,9 +21,12 @@ export interface Ended {
 /** The executable that was built together with this test. */
 const MAIN = fileURLToPath(new URL('../../cli/main.js', import.meta.url))
 
-/** Nothing of this process's environment but what finds programs: no setting, and no sign of a test runner. */
+/**
+ * Nothing of this process's environment but what finds programs: no setting, and no sign of a test runner. The journal's
+ * default directory is one for the whole machine.
+ */
 function environment(env: Readonly<Record<string, string>>): NodeJS.ProcessEnv {
-  return { PATH: process.env['PATH'], HOME: process.env['HOME'], ...env }
+  return { PATH: process.env['PATH'], HOME: process.env['HOME'], INFERENCE_LOGGER_DURABILITY: 'memory', ...env }
 }
 
 /** What a command on ports of its own needs; Kafka is away. */

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Config } from '../../sidecar/config/config.ts'
 import { variables, type Variable } from '../../sidecar/config/variables.ts'
-import { mistakesIn, parse } from './environment.ts'
+import { mistakesIn, parse, type Env } from './environment.ts'
 
 const MIB = 1024 * 1024
 
 /** What a setting is without a variable, and what becomes of good and bad values. */
 interface Expectation {
+  /** What has to be set beside it. */
+  readonly with?: Env
   readonly default: unknown
   readonly gateway?: unknown
   readonly good: Readonly<Record<string, unknown>>
@@ -98,11 +100,43 @@ const EXPECTED: Readonly<Record<keyof typeof variables, Expectation>> = {
   format: { ...words('cloudevent', 'cloudevent', 'structured', 'envelope'), gateway: 'envelope' },
   key: words('id', 'id', 'partitionkey', 'inferenceservicename', 'none'),
   headerDecoding: words('auto', 'auto', 'strict', 'raw'),
-  durability: words('memory', 'memory'),
+  durability: words('journal', 'memory', 'journal', 'fsync', 'kafka'),
+  journalDir: {
+    default: '/var/lib/inference-logger',
+    good: { '/a/dir': '/a/dir', 'relative dir': 'relative dir' },
+    bad: [[' ', 'a\0b'], /not empty|path of a directory/]
+  },
+  journalMaxBytes: {
+    ...bytes(256 * MIB),
+    with: { INFERENCE_LOGGER_MAX_EVENT_BYTES: '1' },
+    good: { '2': 2, '1Gi': 1024 * MIB }
+  },
+  journalSegmentBytes: bytes(8 * MIB),
+  whenFull: words('reject', 'reject', 'drop-oldest'),
+  whenJournalFails: words('memory', 'memory', 'reject'),
+  ackTimeout: duration(2000),
   memoryMaxBytes: bytes(32 * MIB),
-  maxEventBytes: bytes(10 * MIB),
+  maxEventBytes: {
+    ...bytes(10 * MIB),
+    with: { INFERENCE_LOGGER_JOURNAL_MAX_BYTES: '2Gi', INFERENCE_LOGGER_DEAD_LETTER_MAX_BYTES: '2Gi' }
+  },
   inFlightMaxBytes: bytes(8 * MIB),
   inFlightMaxRecords: integer(8000, 1, 1_000_000),
+  stallTimeout: {
+    ...duration(60_000),
+    good: { '1ms': 1, '2m': 120_000 },
+    bad: [['0s', '0ms', '5', 'never'], /a time (?:above zero|of at most 24 hours)/]
+  },
+  deadLetterTopic: {
+    default: undefined,
+    good: { 'a.dead_letter-topic': 'a.dead_letter-topic', ['x'.repeat(249)]: 'x'.repeat(249) },
+    bad: [['a topic', '..', 'ä', 'x'.repeat(250), '{type}', 'dead-{namespace}', 'a}'], /^[^]*topic name of at most 249/]
+  },
+  deadLetterMaxBytes: {
+    ...bytes(64 * MIB),
+    with: { INFERENCE_LOGGER_MAX_EVENT_BYTES: '1' },
+    good: { '2': 2, '1Gi': 1024 * MIB }
+  },
   maxConnections: integer(1000, 1, 100_000),
   requestTimeout: duration(30_000),
   drainIdle: duration(10_000),
@@ -124,6 +158,7 @@ function valueOf(config: Config, key: keyof typeof variables): unknown {
 
 for (const [key, expected] of Object.entries(EXPECTED) as [keyof typeof variables, Expectation][]) {
   const { name } = variables[key]
+  const { with: beside = {} } = expected
   describe(name, () => {
     test('default', () => {
       assert.deepEqual(valueOf(parse({}), key), expected.default)
@@ -132,7 +167,7 @@ for (const [key, expected] of Object.entries(EXPECTED) as [keyof typeof variable
 
     test('good values', () => {
       for (const [value, parsed] of Object.entries(expected.good)) {
-        assert.deepEqual(valueOf(parse({ [name]: value }, FILES), key), parsed, value)
+        assert.deepEqual(valueOf(parse({ ...beside, [name]: value }, FILES), key), parsed, value)
       }
     })
 
@@ -145,7 +180,7 @@ for (const [key, expected] of Object.entries(EXPECTED) as [keyof typeof variable
     const [values, advice] = expected.bad
     test('bad values stop the start, with the variable, the value and what is allowed', () => {
       for (const value of values) {
-        const mistakes = mistakesIn({ [name]: value })
+        const mistakes = mistakesIn({ ...beside, [name]: value })
         assert.equal(mistakes.length, 1, `${value}: ${mistakes.join('; ')}`)
         assert.ok(mistakes[0]?.startsWith(`${name}=${JSON.stringify(value)}: `), mistakes[0])
         assert.match(mistakes[0] ?? '', advice)

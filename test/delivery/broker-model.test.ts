@@ -29,7 +29,7 @@ const broker = fc.record({
   turns: fc.array(fc.constantFrom('well', 'well', 'time-out', 'fatal', 'accept'), { maxLength: 20 })
 })
 
-test('a broker that judges batches: exactly those records are dropped that it would not take alone', async t => {
+test('a broker that judges batches: exactly those records are given up that it would not take alone', async t => {
   await fc.assert(
     fc.asyncProperty(broker, async ({ limit, invalidEvery, sizes, batchSize, turns }) => {
       const harness = await DeliveryHarness.start(t, { inFlightMaxRecords: 80 })
@@ -62,7 +62,7 @@ test('a broker that judges batches: exactly those records are dropped that it wo
         }
         const guilty = all.filter(text => text.length > limit || invalid(text))
         assert.deepEqual(
-          harness.dropped.map(([text]) => numberOf(text)).sort((a, b) => a - b),
+          harness.deadLettered.map(([text]) => numberOf(text)).sort((a, b) => a - b),
           guilty.map(numberOf)
         )
         harness.assertConserved()

@@ -166,7 +166,7 @@ test('a producer that cannot work at all fails the start', async t => {
   await assert.rejects(harness.delivery.start(), /acks must be all/)
 })
 
-test('an event that no record can be made of is dropped and counted, and those behind it arrive', async t => {
+test('an event that no record can be made of becomes a dead letter, and those behind it arrive', async t => {
   const harness = await DeliveryHarness.start(t, {
     buildRecord: ({ event, topic }) => {
       if (event.data.toString() === '1') throw new RangeError('no such record')
@@ -177,7 +177,7 @@ test('an event that no record can be made of is dropped and counted, and those b
   await harness.burst()
   harness.producer.reportAll()
   await harness.burst()
-  assert.deepEqual(harness.dropped, [['1', 'internal_error']])
+  assert.deepEqual(harness.deadLettered, [['1', 'internal_error']])
   assert.deepEqual(harness.delivered, ['0', '2'])
   assert.equal(harness.delivery.inFlightRecords, 0)
   harness.assertConserved()

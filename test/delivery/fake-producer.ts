@@ -25,6 +25,10 @@ export class FakeProducer implements RecordProducer<InFlight> {
   closed = false
   /** Set to have produce() refuse at once, as librdkafka does when its queue is full or a record is too large. */
   refuse: (text: string) => KafkaError | undefined = () => undefined
+  /** Topics that Kafka was asked about. */
+  readonly asked: string[] = []
+  /** What Kafka says of a topic. */
+  answer: (topic: string) => Promise<boolean | KafkaError> = () => Promise.resolve(true)
   readonly #callbacks: ProducerCallbacks
   readonly #reports: [Sent, KafkaError | undefined][] = []
 
@@ -48,8 +52,9 @@ export class FakeProducer implements RecordProducer<InFlight> {
     }
   }
 
-  topicExists(): Promise<boolean> {
-    return Promise.resolve(true)
+  topicExists(topic: string): Promise<boolean | KafkaError> {
+    this.asked.push(topic)
+    return this.answer(topic)
   }
 
   abandon(): InFlight[] {

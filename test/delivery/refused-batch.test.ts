@@ -28,12 +28,12 @@ function refusesAny(guilty: ReadonlySet<string>, code = 10) {
     batch.some(text => guilty.has(text)) ? kafkaError(code) : undefined
 }
 
-test('code 10 for a whole batch: only the guilty record is dropped, all others are delivered in order', async t => {
+test('code 10 for a whole batch: only the guilty record is given up, all others are delivered in order', async t => {
   const harness = await DeliveryHarness.start(t)
   harness.accept(texts(200))
   await harness.burst()
   const batches = await actAsBroker(harness, refusesAny(new Set(['77'])))
-  assert.deepEqual(harness.dropped, [['77', 'record_too_large']])
+  assert.deepEqual(harness.deadLettered, [['77', 'record_too_large']])
   assert.deepEqual(
     harness.delivered,
     texts(200).filter(text => text !== '77')
@@ -48,35 +48,35 @@ for (const [code, reason] of [
   [43, 'invalid_record'],
   [87, 'invalid_record']
 ] as const) {
-  test(`code ${code}: refused in a batch of its own, a record is dropped as ${reason}`, async t => {
+  test(`code ${code}: refused in a batch of its own, a record is given up as ${reason}`, async t => {
     const harness = await DeliveryHarness.start(t)
     harness.accept(['good', 'bad', 'fine'])
     await harness.burst()
     await actAsBroker(harness, refusesAny(new Set(['bad']), code))
-    assert.deepEqual(harness.dropped, [['bad', reason]])
+    assert.deepEqual(harness.deadLettered, [['bad', reason]])
     assert.deepEqual(harness.delivered, ['good', 'fine'])
   })
 }
 
-test('a single record that is refused at once was not alone for certain: it is tried again before it is dropped', async t => {
+test('a single record that is refused at once was not alone for certain: it is tried again before it is given up', async t => {
   const harness = await DeliveryHarness.start(t)
   harness.accept(['only'])
   await harness.burst()
   harness.producer.reportAll(TOO_LARGE)
   await harness.burst()
-  assert.deepEqual(harness.dropped, [])
+  assert.deepEqual(harness.deadLettered, [])
   assert.deepEqual(harness.sent, ['only', 'only'])
   harness.producer.reportAll(TOO_LARGE)
   await harness.burst()
-  assert.deepEqual(harness.dropped, [['only', 'record_too_large']])
+  assert.deepEqual(harness.deadLettered, [['only', 'record_too_large']])
 })
 
-test('a record that librdkafka itself finds too large is dropped at once, and those around it arrive', async t => {
+test('a record that librdkafka itself finds too large is given up at once, and those around it arrive', async t => {
   const harness = await DeliveryHarness.start(t)
   harness.producer.refuse = text => (text === '1' ? TOO_LARGE : undefined)
   harness.accept(texts(3))
   await harness.burst()
-  assert.deepEqual(harness.dropped, [['1', 'record_too_large']])
+  assert.deepEqual(harness.deadLettered, [['1', 'record_too_large']])
   harness.producer.reportAll()
   await harness.burst()
   assert.deepEqual(harness.delivered, ['0', '2'])
@@ -107,19 +107,19 @@ test('a suspect that fails for another reason is tried again', async t => {
   harness.producer.reportAll(kafkaError(7))
   await harness.pass(300)
   assert.equal(harness.producer.unreported.length, 1)
-  assert.deepEqual(harness.dropped, [])
+  assert.deepEqual(harness.deadLettered, [])
   harness.producer.reportAll()
   await harness.burst()
   assert.deepEqual(harness.delivered, ['next', 'suspect'])
 })
 
-test('many guilty ones in one batch are all dropped, and nothing else', async t => {
+test('many guilty ones in one batch are all given up, and nothing else', async t => {
   const harness = await DeliveryHarness.start(t)
   const guilty = new Set(texts(30).filter((_, i) => i % 3 === 0))
   harness.accept(texts(30))
   await harness.burst()
   await actAsBroker(harness, refusesAny(guilty, 87))
-  assert.deepEqual(new Set(harness.dropped.map(([text]) => text)), guilty)
+  assert.deepEqual(new Set(harness.deadLettered.map(([text]) => text)), guilty)
   assert.equal(harness.delivered.length, 20)
   harness.assertConserved()
 })
@@ -131,7 +131,7 @@ test('regression: a topic with a small limit is served in batches of that limit,
   await harness.burst()
   const batches = await actAsBroker(harness, batch => (batch.length > limit ? TOO_LARGE : undefined))
   assert.equal(harness.delivered.length, 2000)
-  assert.deepEqual(harness.dropped, [])
+  assert.deepEqual(harness.deadLettered, [])
   assert.ok(batches < 250, `2000 records of which 40 fit into a batch took ${batches}`)
 })
 
@@ -149,5 +149,5 @@ test('once batches are taken again, sending is as before', async t => {
   harness.accept(texts(10, 'and'))
   await harness.burst()
   assert.equal(harness.producer.sent.length, before + 410, 'more goes out while something is in flight')
-  assert.equal(harness.dropped.length, 1)
+  assert.equal(harness.deadLettered.length, 1)
 })

@@ -9,6 +9,7 @@ import { createEnricher, type Environment } from '../../sidecar/records/enrich.t
 import { parseTopicTemplate, topicOf } from '../../sidecar/records/topic.ts'
 import { MemoryStore } from '../../sidecar/store/memory-store.ts'
 import type { StoredEvent } from '../../sidecar/store/store.ts'
+import { takeAll } from '../store/take-all.ts'
 
 /** What became of a request. */
 export interface Received {
@@ -61,11 +62,8 @@ export async function startReceiver(
   return async request => {
     irregular = []
     const reply = await exchange(port, request)
-    const stored: StoredEvent[] = []
-    for (let one = store.take(); one !== undefined; one = store.take()) {
-      stored.push(one)
-      store.release(one)
-    }
+    const stored = takeAll(store)
+    for (const one of stored) store.release(one)
     return { ...reply, stored, irregular }
   }
 }

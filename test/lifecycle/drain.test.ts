@@ -9,6 +9,8 @@ class Scene {
   #lastRequestAt = performance.now() - 60_000
   stoppedAt: number | undefined
   pending = 0
+  /** Of these, in memory only; undefined: all. */
+  volatile: number | undefined
   readonly lines: { level: string; msg: string; undelivered?: number }[] = []
 
   get elapsed(): number {
@@ -41,9 +43,13 @@ class Scene {
 
   #store(): DrainOptions['store'] {
     const pending = (): number => this.pending
+    const volatile = (): number => this.volatile ?? this.pending
     return {
       get pendingEvents() {
         return pending()
+      },
+      get volatileEvents() {
+        return volatile()
       }
     }
   }
@@ -53,7 +59,7 @@ describe('a drain', { concurrency: true }, () => {
   test('takes events until none came for the idle time, counted from the signal', async () => {
     const scene = new Scene()
     const [result, took] = await scene.drain({ drainIdleMs: 150, gracePeriodMs: 5000 })
-    assert.deepEqual(result, { undelivered: 0 })
+    assert.deepEqual(result, { undelivered: 0, lost: 0 })
     assert.ok((scene.stoppedAt ?? 0) >= 145, 'a model that was quiet before may still get its last requests')
     assert.ok(took < 1500)
   })
@@ -72,7 +78,7 @@ describe('a drain', { concurrency: true }, () => {
     scene.pending = 3
     setTimeout(() => (scene.pending = 0), 300)
     const [result, took] = await scene.drain({ drainIdleMs: 20, gracePeriodMs: 20_000 })
-    assert.deepEqual(result, { undelivered: 0 })
+    assert.deepEqual(result, { undelivered: 0, lost: 0 })
     assert.ok(took >= 290 && took < 2000, `${took} ms`)
     assert.deepEqual(
       scene.lines.map(({ level }) => level),
@@ -84,11 +90,22 @@ describe('a drain', { concurrency: true }, () => {
     const scene = new Scene()
     scene.pending = 12
     const [result, took] = await scene.drain({ drainIdleMs: 20, gracePeriodMs: 300 })
-    assert.deepEqual(result, { undelivered: 12 })
+    assert.deepEqual(result, { undelivered: 12, lost: 12 })
     assert.ok(took >= 295 && took < 1500, `${took} ms`)
     const [line] = scene.lines
     assert.equal(line?.level, 'error')
     assert.equal(line.undelivered, 12)
     assert.match(line.msg, /12 accepted events/)
+  })
+
+  test('that leaves events in the journal is no loss, and says where they are', async () => {
+    const scene = new Scene()
+    scene.pending = 12
+    scene.volatile = 0
+    const [result] = await scene.drain({ drainIdleMs: 20, gracePeriodMs: 300 })
+    assert.deepEqual(result, { undelivered: 12, lost: 0 })
+    const [line] = scene.lines
+    assert.equal(line?.level, 'warn')
+    assert.match(line.msg, /12 accepted events .* in the journal/)
   })
 })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Ledger } from '../../sidecar/metrics/ledger.ts'
 import { MockCluster } from '../support/mock-cluster.ts'
 import { EventSender, makeEvent } from '../support/events.ts'
 import { parseMetrics, total, type Metrics } from '../support/sidecar-process.ts'
@@ -10,6 +11,8 @@ import { NOBODY, RunningSidecar } from './running-sidecar.ts'
 const NAMES: Readonly<Record<string, string>> = {
   inference_logger_events_received_total: 'counter',
   inference_logger_received_bytes_total: 'counter',
+  inference_logger_events_replayed_total: 'counter',
+  inference_logger_events_bypassed_journal_total: 'counter',
   inference_logger_events_delivered_total: 'counter',
   inference_logger_delivered_bytes_total: 'counter',
   inference_logger_events_pending: 'gauge',
@@ -18,6 +21,20 @@ const NAMES: Readonly<Record<string, string>> = {
   inference_logger_in_flight_records: 'gauge',
   inference_logger_events_dead_lettered_total: 'counter',
   inference_logger_events_dropped_total: 'counter',
+  inference_logger_journal_bytes: 'gauge',
+  inference_logger_journal_limit_bytes: 'gauge',
+  inference_logger_journal_segments: 'gauge',
+  inference_logger_journal_failing: 'gauge',
+  inference_logger_journal_errors_total: 'counter',
+  inference_logger_journal_quarantined_total: 'counter',
+  inference_logger_journal_commit_duration_seconds: 'histogram',
+  inference_logger_journal_commit_events: 'histogram',
+  inference_logger_journal_fsync_duration_seconds: 'histogram',
+  inference_logger_journal_longest_commit_seconds: 'gauge',
+  inference_logger_dead_letter_bytes: 'gauge',
+  inference_logger_dead_letter_limit_bytes: 'gauge',
+  inference_logger_dead_letters_discarded_total: 'counter',
+  inference_logger_dead_letter_topic_records_total: 'counter',
   inference_logger_events_irregular_total: 'counter',
   inference_logger_requests_rejected_total: 'counter',
   inference_logger_oldest_pending_seconds: 'gauge',
@@ -51,11 +68,38 @@ test('the documented names are there, with help and type', async t => {
   assert.match(body, /^inference_logger_build_info\{version="\d[^"]*",librdkafka="2\.[^"]+",node="[^"]+"\} 1$/m)
 })
 
+test('what somebody is to be woken up for is there from the start: an increase() from nothing to 1 is none', async t => {
+  const sidecar = await RunningSidecar.start(t, { KAFKA_BROKERS: NOBODY })
+  const metrics = parseMetrics(await sidecar.scrape())
+  const { dropped, deadLettered, quarantined } = new Ledger()
+  for (const [name, label, values] of [
+    ['events_dropped_total', 'reason', dropped],
+    ['events_dead_lettered_total', 'reason', deadLettered],
+    ['journal_quarantined_total', 'what', quarantined]
+  ] as const) {
+    assert.ok(Object.keys(values).length > 1)
+    for (const value of Object.keys(values))
+      assert.equal(metrics.get(`inference_logger_${name}{${label}="${value}"}`), 0, `${name} ${value}`)
+  }
+  for (const name of ['dead_letters_discarded_total', 'events_bypassed_journal_total', 'journal_failing'])
+    assert.equal(metrics.get(`inference_logger_${name}`), 0, name)
+})
+
+test('without a journal its metrics are there, and 0', async t => {
+  const sidecar = await RunningSidecar.start(t, { KAFKA_BROKERS: NOBODY, INFERENCE_LOGGER_DURABILITY: 'memory' })
+  const metrics = parseMetrics(await sidecar.scrape())
+  for (const name of ['bytes', 'limit_bytes', 'segments', 'failing', 'longest_commit_seconds'])
+    assert.equal(metrics.get(`inference_logger_journal_${name}`), 0, name)
+  assert.equal(metrics.get('inference_logger_dead_letter_limit_bytes'), 64 * 1024 * 1024)
+})
+
 /** Labels of our own samples with the values that they may have. */
 const LABELS: Readonly<Record<string, RegExp>> = {
   type: /^(?:request|response|other)$/,
   reason: /^[a-z_]+$/,
-  code: /^[a-z0-9_]+$/,
+  code: /^[a-zA-Z0-9_]+$/,
+  what: /^(?:record|segment)$/,
+  result: /^(?:delivered|failed|skipped)$/,
   le: /^(?:[\d.]+|\+Inf)$/,
   broker: /^127\.0\.0\.1:\d+$/,
   version: /./,

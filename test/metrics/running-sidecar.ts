@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createLogger } from '../../sidecar/logging/logger.ts'
 import { Sidecar } from '../../sidecar/sidecar.ts'
@@ -25,10 +28,11 @@ export class RunningSidecar {
     this.log = log
   }
 
-  /** Starts one that is stopped when the test ends. */
+  /** Starts one that is stopped when the test ends. It has a journal of its own unless the environment says otherwise. */
   static async start(t: TestContext, env: Env): Promise<RunningSidecar> {
     const log: string[] = []
     const config = parse({
+      INFERENCE_LOGGER_JOURNAL_DIR: env['INFERENCE_LOGGER_JOURNAL_DIR'] ?? temporaryFolder(t),
       KAFKA_TOPIC: 'events',
       INFERENCE_LOGGER_LISTEN: '127.0.0.1:0',
       INFERENCE_LOGGER_OPS_LISTEN: '127.0.0.1:0',
@@ -56,6 +60,13 @@ export class RunningSidecar {
   async status(): Promise<Record<string, unknown>> {
     return JSON.parse((await this.get('/status')).body) as Record<string, unknown>
   }
+}
+
+/** A folder that is gone after the test. What was started in it later has ended by then. */
+export function temporaryFolder(t: Pick<TestContext, 'after'>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'inference-logger-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
 }
 
 /** A port on which nobody listens. */

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { OpsServer } from '../../sidecar/ops/server.ts'
-import { NOBODY, RunningSidecar } from '../metrics/running-sidecar.ts'
+import { NOBODY, RunningSidecar, temporaryFolder } from '../metrics/running-sidecar.ts'
 import { EventSender, makeEvents } from '../support/events.ts'
 
 test('healthy and ready as soon as it runs, with Kafka away, and whatever waits', async t => {
-  const sidecar = await RunningSidecar.start(t, { KAFKA_BROKERS: NOBODY, INFERENCE_LOGGER_MEMORY_MAX_BYTES: '20Ki' })
+  const sidecar = await RunningSidecar.start(t, {
+    KAFKA_BROKERS: NOBODY,
+    INFERENCE_LOGGER_DURABILITY: 'memory',
+    INFERENCE_LOGGER_MEMORY_MAX_BYTES: '20Ki'
+  })
   const sender = new EventSender(sidecar.url)
   t.after(() => sender.close())
   const { refused } = await sender.sendAll(makeEvents(50))
@@ -25,7 +31,7 @@ test('draining it is healthy and not ready', async t => {
   assert.equal(ready.status, 503)
   assert.match(ready.body, /stopping/)
   assert.equal((await sidecar.status())['state'], 'draining')
-  assert.deepEqual(await stopped, { undelivered: 0 })
+  assert.equal((await stopped).undelivered, 0)
   await assert.rejects(sidecar.get('/healthz'))
 })
 
@@ -53,6 +59,7 @@ test('/status shows the configuration without secrets, the counters, the topics 
     KAFKA_CONFIG_SASL_PASSWORD: 'hunter2',
     KAFKA_CONFIG_SASL_USERNAME: 'a-user',
     KAFKA_CONFIG_SSL_KEY_PEM: 'hunter2',
+    INFERENCE_LOGGER_DURABILITY: 'memory',
     INFERENCE_LOGGER_MEMORY_MAX_BYTES: '20Ki'
   })
   const sender = new EventSender(sidecar.url)
@@ -66,6 +73,8 @@ test('/status shows the configuration without secrets, the counters, the topics 
     state: string
     listen: string[]
     events: Record<string, unknown>
+    journal: unknown
+    deadLetters: Record<string, unknown>
     kafka: { topics: unknown[] }
     lastError: { message: string }
     configuration: { topic: string; memoryMaxBytes: number; kafka: Record<string, string> }
@@ -74,6 +83,8 @@ test('/status shows the configuration without secrets, the counters, the topics 
   assert.equal(`http://${status.listen[0]}`, sidecar.url)
   assert.deepEqual(status.events['received'], { request: accepted.size, response: 0, other: 0 })
   assert.equal(status.events['pending'], accepted.size)
+  assert.equal(status.journal, null)
+  assert.deepEqual([status.deadLetters['bytes'], status.deadLetters['limitBytes']], [0, 64 * 1024 * 1024])
   assert.equal(status.kafka.topics.length, 1)
   assert.match(status.lastError.message, /queue is full|Kafka/)
   assert.equal(status.configuration.topic, 'events')
@@ -83,6 +94,40 @@ test('/status shows the configuration without secrets, the counters, the topics 
     'sasl.username': 'a-user',
     'ssl.key.pem': '********'
   })
+})
+
+test('/status shows the journal: where it is, how full, and nothing that is wrong while nothing is', async t => {
+  const sidecar = await RunningSidecar.start(t, { KAFKA_BROKERS: NOBODY })
+  const sender = new EventSender(sidecar.url)
+  t.after(() => sender.close())
+  await sender.sendAll(makeEvents(20))
+  const { journal, configuration, events } = (await sidecar.status()) as Record<string, Record<string, unknown>>
+  assert.deepEqual(
+    { ...journal, bytes: Number(journal?.['bytes']) > 5000, longestCommitSeconds: undefined },
+    {
+      directory: configuration?.['journalDir'],
+      bytes: true,
+      limitBytes: 256 * 1024 * 1024,
+      segments: 1,
+      failing: null,
+      longestCommitSeconds: undefined,
+      errors: {},
+      quarantined: { record: 0, segment: 0 },
+      bypassed: 0
+    }
+  )
+  assert.equal(events?.['pending'], 20)
+})
+
+test('/status says why a journal does not work, and since when', async t => {
+  const directory = join(temporaryFolder(t), 'journal')
+  writeFileSync(directory, '')
+  const sidecar = await RunningSidecar.start(t, { KAFKA_BROKERS: NOBODY, INFERENCE_LOGGER_JOURNAL_DIR: directory })
+  const { journal } = (await sidecar.status()) as { journal: { failing: Record<string, string> } }
+  assert.match(journal.failing['message'] ?? '', /EEXIST|ENOTDIR/)
+  assert.equal(journal.failing['during'], 'open')
+  assert.ok(Math.abs(Date.parse(journal.failing['since'] ?? '') - Date.now()) < 10_000)
+  assert.equal((await sidecar.get('/readyz')).status, 200)
 })
 
 test('metrics that fail are a 500, and the server goes on', async t => {

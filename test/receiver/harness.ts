@@ -7,6 +7,7 @@ import { boundedTopics } from '../../sidecar/receiver/topic-limit.ts'
 import { parseTopicTemplate } from '../../sidecar/records/topic.ts'
 import { MemoryStore } from '../../sidecar/store/memory-store.ts'
 import type { EventStore, StoredEvent } from '../../sidecar/store/store.ts'
+import { takeAll } from '../store/take-all.ts'
 import { RawClient } from './raw-client.ts'
 
 /** What a receiver under test is made of; everything has a default. */
@@ -80,9 +81,7 @@ export class TestReceiver {
 
   /** Everything stored and not looked at yet, in order. */
   taken(): StoredEvent[] {
-    const all: StoredEvent[] = []
-    for (let stored = this.store.take(); stored !== undefined; stored = this.store.take()) all.push(stored)
-    return all
+    return takeAll(this.store)
   }
 
   /** The payloads of what is stored and was not looked at yet. */

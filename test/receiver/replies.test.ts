@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { parseTopicTemplate, topicOf } from '../../sidecar/records/topic.ts'
 import { STATUS, type RejectReason } from '../../sidecar/receiver/replies.ts'
 import { TestReceiver, type ReceiverOptions } from './harness.ts'
+import { SlowStore } from './slow-store.ts'
 import { chunked, EVENT_HEADERS, post, type RawResponse } from './raw-client.ts'
 
 const STRUCTURED = 'application/cloudevents+json'
@@ -180,24 +181,14 @@ test('an event that has no topic is answered 400 saying which attribute is missi
 })
 
 test('the reply waits for the store, and only for the store', async t => {
-  const pending: (() => void)[] = []
-  const store = {
-    append: (_events: unknown, done: (outcome: 'stored') => void) => void pending.push(() => done('stored')),
-    take: () => undefined,
-    release: () => {},
-    onAvailable: () => {},
-    pendingEvents: 0,
-    pendingBytes: 0,
-    limitBytes: 0,
-    oldestReceivedAt: () => undefined
-  }
+  const store = new SlowStore()
   const receiver = await TestReceiver.start(t, { dependencies: { store } })
   const client = await receiver.connect()
   client.write(post('{}'))
-  while (pending.length === 0) await new Promise(resolve => setTimeout(resolve, 5))
+  await store.holds(1)
   assert.equal(client.leftOver, '')
   assert.equal(receiver.received, 0)
-  pending[0]?.()
+  store.answer('stored')
   assert.equal((await client.next()).status, 200)
   assert.equal(receiver.received, 1)
 })

@@ -17,6 +17,13 @@ export interface Exit {
   signal: NodeJS.Signals | null
 }
 
+/** How {@link SidecarProcess.spawn} starts the program. */
+export interface SpawnOptions {
+  command?: 'sidecar' | 'gateway'
+  /** Arguments of node itself, in front of the script: `--import` and the module that puts a fault in. */
+  nodeArguments?: readonly string[]
+}
+
 /** Samples by name with labels as they are printed: `name{label="value"}`. */
 export type Metrics = Map<string, number>
 
@@ -46,9 +53,15 @@ export class SidecarProcess {
   #url = ''
   #opsUrl = ''
 
-  private constructor(command: string, env: Record<string, string>) {
-    const child = spawn(process.execPath, [mainScript(), command], {
-      env: { ...inherited(), ...env },
+  private constructor(env: Record<string, string>, { command = 'sidecar', nodeArguments = [] }: SpawnOptions) {
+    const child = spawn(process.execPath, [...nodeArguments, mainScript(), command], {
+      env: {
+        ...inherited(),
+        INFERENCE_LOGGER_LISTEN: '127.0.0.1:0',
+        INFERENCE_LOGGER_OPS_LISTEN: '127.0.0.1:0',
+        INFERENCE_LOGGER_DURABILITY: 'memory',
+        ...env
+      },
       stdio: ['ignore', 'pipe', 'pipe']
     })
     this.#child = child
@@ -70,21 +83,26 @@ export class SidecarProcess {
    * program said when it ends, or is not ready after 15 s.
    */
   static async start(env: Record<string, string>, command: 'sidecar' | 'gateway' = 'sidecar'): Promise<SidecarProcess> {
-    const sidecar = new SidecarProcess(command, {
-      INFERENCE_LOGGER_LISTEN: '127.0.0.1:0',
-      INFERENCE_LOGGER_OPS_LISTEN: '127.0.0.1:0',
-      INFERENCE_LOGGER_DURABILITY: 'memory',
-      ...env
-    })
+    const sidecar = SidecarProcess.spawn(env, { command })
     try {
-      const ready = await sidecar.waitForLog(({ msg }) => msg === 'ready', 'ready', startTimeoutMs)
-      sidecar.#url = `http://${(ready['listen'] as string[])[0]}`
-      sidecar.#opsUrl = `http://${ready['ops'] as string}`
+      await sidecar.ready()
       return sidecar
     } catch (error) {
       await sidecar.close()
       throw error
     }
+  }
+
+  /** The same without waiting: for processes that may die before they are ready. Close it in the end. */
+  static spawn(env: Record<string, string>, options: SpawnOptions = {}): SidecarProcess {
+    return new SidecarProcess(env, options)
+  }
+
+  /** Waits until the program says that it is ready. Rejects with what it said when it ends, or is not ready after 15 s. */
+  async ready(): Promise<void> {
+    const ready = await this.waitForLog(({ msg }) => msg === 'ready', 'ready', startTimeoutMs)
+    this.#url = `http://${(ready['listen'] as string[])[0]}`
+    this.#opsUrl = `http://${ready['ops'] as string}`
   }
 
   /** Where events go. */

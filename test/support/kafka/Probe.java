@@ -3,20 +3,27 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
+import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.MessageDigest;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Properties;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
@@ -25,6 +32,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.NewPartitionReassignment;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -32,14 +40,25 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
@@ -123,7 +142,12 @@ public final class Probe {
       case "describe" -> describe(request);
       case "delete" -> delete(request);
       case "consume" -> consume(request);
+      case "fingerprint" -> fingerprint(request);
       case "produce" -> produce(request);
+      case "deny" -> deny(request);
+      case "allow" -> allow(request);
+      case "throttle" -> throttle(request);
+      case "lead" -> lead(request);
       case "partition" -> partition(request);
       default -> throw new IllegalArgumentException("no such request: " + request);
     };
@@ -265,6 +289,70 @@ public final class Probe {
     return json;
   }
 
+  /**
+   * Everything in these topics, a line a record, written to a file: what the record is, with digests in place of its value
+   * and of its headers. Of hundreds of thousands of records neither this process nor its reader can hold the whole.
+   */
+  private static JsonNode fingerprint(JsonNode request) throws Exception {
+    Set<String> verbatim = new HashSet<>();
+    for (JsonNode name : request.path("verbatim")) verbatim.add(name.asText());
+    Set<String> ignored = new HashSet<>();
+    for (JsonNode name : request.path("ignored")) ignored.add(name.asText());
+    Properties properties = client(request);
+    properties.put("key.deserializer", ByteArrayDeserializer.class.getName());
+    properties.put("value.deserializer", ByteArrayDeserializer.class.getName());
+    properties.put("allow.auto.create.topics", "false");
+    properties.put("max.poll.records", "10000");
+    properties.put("max.partition.fetch.bytes", "4194304");
+    properties.put("fetch.max.bytes", "16777216");
+    long deadline = System.nanoTime() + request.path("timeoutMs").asLong() * 1_000_000;
+    long count = 0;
+    try (KafkaConsumer<byte[], byte[]> consumer = new KafkaConsumer<>(properties);
+        BufferedWriter lines = Files.newBufferedWriter(Path.of(request.path("file").asText()))) {
+      Map<String, List<PartitionInfo>> there = consumer.listTopics();
+      List<TopicPartition> partitions = new ArrayList<>();
+      for (JsonNode topic : request.path("topics")) {
+        for (PartitionInfo info : there.getOrDefault(topic.asText(), List.of())) {
+          partitions.add(new TopicPartition(topic.asText(), info.partition()));
+        }
+      }
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      MessageDigest digest = MessageDigest.getInstance("SHA-1");
+      while (!ends.isEmpty()) {
+        if (System.nanoTime() > deadline) throw new TimeoutException(count + " records read, not all of " + ends);
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+          lines.append(fingerprint(record, digest, verbatim, ignored).toString()).append('\n');
+          count++;
+        }
+        ends.entrySet().removeIf(end -> consumer.position(end.getKey()) >= end.getValue());
+      }
+    }
+    return JSON.createObjectNode().put("records", count);
+  }
+
+  private static ObjectNode fingerprint(
+      ConsumerRecord<byte[], byte[]> record, MessageDigest digest, Set<String> verbatim, Set<String> ignored) {
+    ObjectNode json = JSON.createObjectNode();
+    json.put("topic", record.topic()).put("partition", record.partition()).put("offset", record.offset());
+    json.put("key", record.key() == null ? null : new String(record.key(), StandardCharsets.UTF_8));
+    if (record.value() == null) json.putNull("value");
+    else json.put("value", HexFormat.of().formatHex(digest.digest(record.value())));
+    json.put("length", record.value() == null ? -1 : record.value().length);
+    ObjectNode kept = json.putObject("verbatim");
+    List<String> texts = new ArrayList<>();
+    for (Header header : record.headers()) {
+      // Latin-1 keeps every byte and sorts by it.
+      String value = header.value() == null ? null : new String(header.value(), StandardCharsets.ISO_8859_1);
+      if (verbatim.contains(header.key())) kept.put(header.key(), value);
+      if (!ignored.contains(header.key())) texts.add(header.key() + '\0' + value + '\0');
+    }
+    Collections.sort(texts);
+    byte[] all = String.join("", texts).getBytes(StandardCharsets.ISO_8859_1);
+    return json.put("headers", HexFormat.of().formatHex(digest.digest(all)));
+  }
+
   private static JsonNode produce(JsonNode request) throws Exception {
     Properties properties = client(request);
     properties.put("key.serializer", ByteArraySerializer.class.getName());
@@ -284,6 +372,54 @@ public final class Probe {
       }
     }
     return partitions;
+  }
+
+  /** Nobody may write to the topic any more; whoever may look at it still may. Needs a broker with an authorizer. */
+  private static JsonNode deny(JsonNode request) throws Exception {
+    List<AclBinding> bindings = new ArrayList<>();
+    // A topic with any entry is closed for all that no entry allows.
+    bindings.add(acl(request, AclOperation.ALL, AclPermissionType.ALLOW));
+    bindings.add(acl(request, AclOperation.WRITE, AclPermissionType.DENY));
+    admin(request).createAcls(bindings).all().get();
+    return JSON.nullNode();
+  }
+
+  /** Takes back {@link #deny}. */
+  private static JsonNode allow(JsonNode request) throws Exception {
+    AclBinding denied = acl(request, AclOperation.WRITE, AclPermissionType.DENY);
+    admin(request).deleteAcls(List.of(denied.toFilter())).all().get();
+    return JSON.nullNode();
+  }
+
+  private static AclBinding acl(JsonNode request, AclOperation operation, AclPermissionType permission) {
+    return new AclBinding(
+        new ResourcePattern(ResourceType.TOPIC, request.path("topic").asText(), PatternType.LITERAL),
+        new AccessControlEntry("User:*", "*", operation, permission));
+  }
+
+  /** Lets every client produce so many bytes a second; null: as many as it wants. */
+  private static JsonNode throttle(JsonNode request) throws Exception {
+    JsonNode rate = request.path("bytesPerSecond");
+    ClientQuotaEntity everybody = new ClientQuotaEntity(Collections.singletonMap(ClientQuotaEntity.CLIENT_ID, null));
+    ClientQuotaAlteration.Op op = new ClientQuotaAlteration.Op("producer_byte_rate", rate.isNull() ? null : rate.asDouble());
+    admin(request).alterClientQuotas(List.of(new ClientQuotaAlteration(everybody, List.of(op)))).all().get();
+    return JSON.nullNode();
+  }
+
+  /** Makes the first of these brokers the leader of a partition, and all of them its replicas. */
+  private static JsonNode lead(JsonNode request) throws Exception {
+    TopicPartition partition = new TopicPartition(request.path("topic").asText(), request.path("partition").asInt());
+    List<Integer> replicas = new ArrayList<>();
+    for (JsonNode id : request.path("replicas")) replicas.add(id.asInt());
+    Admin admin = admin(request);
+    admin.alterPartitionReassignments(Map.of(partition, Optional.of(new NewPartitionReassignment(replicas)))).all().get();
+    while (!admin.listPartitionReassignments(Set.of(partition)).reassignments().get().isEmpty()) Thread.sleep(50);
+    try {
+      admin.electLeaders(ElectionType.PREFERRED, Set.of(partition)).all().get();
+    } catch (ExecutionException failed) {
+      if (!(failed.getCause() instanceof ElectionNotNeededException)) throw failed;
+    }
+    return JSON.nullNode();
   }
 
   /** Where the Java producer's default partitioner puts a key. */

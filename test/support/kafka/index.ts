@@ -4,7 +4,7 @@ import { Probe } from './probe.ts'
 import { kafkaTools, missingKafkaTools } from './tools.ts'
 
 export { KafkaCluster, type ClusterOptions } from './cluster.ts'
-export { Kafka, type NewRecord, type TopicOptions } from './kafka.ts'
+export { headersDigest, Kafka, type NewRecord, type RecordFingerprint, type TopicOptions } from './kafka.ts'
 export { freePorts } from './ports.ts'
 export { type KafkaRecord, ProbeError, type TopicDescription } from './probe.ts'
 export { missingKafkaTools, repositoryRoot } from './tools.ts'

@@ -1,4 +1,9 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import type { KafkaRecord, Probe, TopicDescription } from './probe.ts'
 
 /** `replication` and `partitions` are 1 unless said; `config` holds Kafka's topic settings. */
@@ -13,6 +18,23 @@ export interface NewRecord {
   key: Buffer | null
   value: Buffer | null
   headers?: [name: string, value: Buffer | null][]
+}
+
+/** A record as Java's consumer read it, with SHA-1 digests in hexadecimal in place of what is long. */
+export interface RecordFingerprint {
+  topic: string
+  partition: number
+  offset: number
+  /** As UTF-8 text. */
+  key: string | null
+  /** Digest of the value; null where the value is null. */
+  value: string | null
+  /** Of the value in bytes; -1 where it is null. */
+  length: number
+  /** What {@link headersDigest} makes of all headers that were not to be ignored. */
+  headers: string
+  /** The headers that were asked for, as latin1 text. */
+  verbatim: Partial<Record<string, string>>
 }
 
 interface JsonRecord extends Omit<KafkaRecord, 'key' | 'value' | 'headers'> {
@@ -109,6 +131,54 @@ export class Kafka {
     }))
   }
 
+  /**
+   * Everything that is in these topics now, for reading very many records: a million in half a minute. A topic that is
+   * not there has none.
+   * @param verbatim names of headers that are wanted as they are
+   * @param ignored names of headers that are left out of the headers' digest
+   */
+  async fingerprint(
+    topics: string[],
+    {
+      verbatim = [],
+      ignored = [],
+      timeoutMs = 120_000
+    }: { verbatim?: string[]; ignored?: string[]; timeoutMs?: number }
+  ): Promise<RecordFingerprint[]> {
+    const folder = await mkdtemp(join(tmpdir(), 'inference-logger-records-'))
+    try {
+      const file = join(folder, 'records')
+      await this.#ask('fingerprint', { topics, verbatim, ignored, timeoutMs, file })
+      const found: RecordFingerprint[] = []
+      for await (const line of createInterface({ input: createReadStream(file), crlfDelay: Infinity })) {
+        found.push(JSON.parse(line) as RecordFingerprint)
+      }
+      return found
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
+  }
+
+  /** Forbids everybody to write to a topic, which everybody still sees. Needs brokers with an authorizer. */
+  async deny(topic: string): Promise<void> {
+    await this.#ask('deny', { topic })
+  }
+
+  /** Takes {@link deny} back. */
+  async allow(topic: string): Promise<void> {
+    await this.#ask('allow', { topic })
+  }
+
+  /** Bound on what each client produces; null: none. */
+  async throttle(bytesPerSecond: number | null): Promise<void> {
+    await this.#ask('throttle', { bytesPerSecond })
+  }
+
+  /** Makes these brokers the replicas of a partition, and the first of them its leader. */
+  async lead(topic: string, partition: number, replicas: number[]): Promise<void> {
+    await this.#ask('lead', { topic, partition, replicas })
+  }
+
   /** Produces with Java's producer, one record after the other; returns the partition of each. */
   async produce(topic: string, records: NewRecord[]): Promise<number[]> {
     const json = records.map(({ key, value, headers = [] }) => ({
@@ -142,6 +212,14 @@ export class Kafka {
   #ask(op: string, parameters: Record<string, unknown>): Promise<unknown> {
     return this.probe.request(op, { bootstrap: this.#bootstrap, ...parameters })
   }
+}
+
+/** One digest for all headers of a record, in whatever order they are. */
+export function headersDigest(headers: Iterable<readonly [name: string, value: string]>): string {
+  const texts = Array.from(headers, ([name, value]) => `${name}\0${Buffer.from(value).toString('latin1')}\0`)
+  return createHash('sha1')
+    .update(Buffer.from(texts.sort().join(''), 'latin1'))
+    .digest('hex')
 }
 
 function toBase64(bytes: Buffer | null): string | null {
