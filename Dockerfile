@@ -14,7 +14,7 @@ COPY package.json package-lock.json .npmrc ./
 # --ignore-scripts: our own `prepare` has no sources to compile here.
 RUN export npm_config_nodedir=/usr/local \
  && npm ci --omit=dev --ignore-scripts \
- && npm rebuild node-rdkafka \
+ && npm rebuild node-rdkafka fs-ext \
  && cd node_modules \
  && mkdir -p /kept/build/Release /kept/build/deps \
  && cp -R node-rdkafka/lib node-rdkafka/librdkafka.js node-rdkafka/package.json node-rdkafka/LICENSE.txt /kept/ \
@@ -25,6 +25,8 @@ RUN export npm_config_nodedir=/usr/local \
     done \
  && rm -rf node-rdkafka nan .bin .package-lock.json \
  && mv /kept node-rdkafka \
+ && strip --strip-unneeded fs-ext/build/Release/fs_ext.node \
+ && find fs-ext -mindepth 1 -type f ! -name fs_ext.node ! -name fs-ext.js ! -name package.json ! -name LICENSE.txt -delete \
  && for package in * @*/*; do \
       for extra in .github bench benchmark benchmarks coverage docs example examples test tests; do \
         rm -rf "${package:?}/$extra"; \
@@ -82,7 +84,7 @@ ENV NODE_ENV=production \
 USER 65532:65532
 
 # Fails the build when librdkafka was compiled without something that users' clusters need, or when pruning went too far.
-RUN node -e 'const missing = ["ssl", "sasl_scram", "sasl_oauthbearer", "lz4", "zstd"].filter(f => !require("node-rdkafka").features.includes(f)); if (missing.length) throw new Error("librdkafka lacks " + missing)' \
+RUN node -e 'require("fs-ext"); const missing = ["ssl", "sasl_scram", "sasl_oauthbearer", "lz4", "zstd"].filter(f => !require("node-rdkafka").features.includes(f)); if (missing.length) throw new Error("librdkafka lacks " + missing)' \
  && node dist/cli/main.js --version
 
 # Events of the gateway, events of the sidecar, metrics and health.

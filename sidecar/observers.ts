@@ -205,7 +205,7 @@ export class Observers implements ReceiverObserver, DeliveryObserver {
     this.lastError = { at: new Date().toISOString(), message }
   }
 
-  #report(...[level, kind, fields, message]: Parameters<Report>): void {
+  #report(level: 'info' | 'warn' | 'error', kind: string, fields: object, message: string): void {
     if (level !== 'info') this.#remember(message)
     this.#incidents.report(level, kind, fields, message)
   }

@@ -36,6 +36,11 @@ export class Batch {
     return this.#used
   }
 
+  /** The smallest sequence in it. */
+  get firstSequence(): number {
+    return this.records.reduce((first, { sequence }) => Math.min(first, sequence), Infinity)
+  }
+
   get isEmpty(): boolean {
     return this.#callbacks.length === 0
   }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { TEMPORARY_SUFFIX } from './directory.ts'
-import type { FileSystem } from './file-system.ts'
-import { encodeSegmentHeader } from './format.ts'
+import { unlinkIfThere, type FileSystem } from './file-system.ts'
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './format.ts'
 import { readWhole } from './read-whole.ts'
 import { scanSegment } from './scan.ts'
 import { Segment } from './segment.ts'
@@ -20,8 +20,11 @@ export function segmentsToCompact(segments: readonly Segment[], segmentBytes: nu
   let best: Segment[] = []
   let run: Segment[] = []
   for (const segment of segments) {
+    // A sealed one without a live record is there only because the start could not read it.
     const candidate =
-      segment.sealed && (segment.liveBytes <= segment.bytes * SPARSE || segment.bytes <= segmentBytes * SMALL)
+      segment.sealed &&
+      segment.live > 0 &&
+      (segment.liveBytes <= segment.bytes * SPARSE || segment.bytes <= segmentBytes * SMALL)
     if (!candidate || sum(run, live) + segment.liveBytes > segmentBytes) run = []
     if (candidate) run = [...run, segment]
     if (gain(run) > gain(best)) best = run
@@ -52,8 +55,12 @@ export interface CompactionOptions {
   readonly stopped: () => boolean
   /** A number for the new segment. */
   readonly id: () => number
-  /** The new segment is there: called before anything else can happen. */
-  readonly onCompacted: (segment: Segment) => void
+  /**
+   * The new segment is there: called before anything else can happen.
+   * @param run what it replaces: those that are left
+   * @param error the machine's crash may bring the first of the old ones back, with this; undefined: it may not
+   */
+  readonly onCompacted: (run: readonly Segment[], segment: Segment, error: NodeJS.ErrnoException | undefined) => void
 }
 
 interface LiveRecord {
@@ -64,56 +71,112 @@ interface LiveRecord {
 
 /**
  * Writes the live records of a run of segments into one new file, in their order, which replaces the first of them; the
- * others are unlinked by the caller. A crash before the replacement leaves everything as it was, a crash after it some
+ * others are unlinked by the caller. Segments that are delivered or given up meanwhile are left out. A crash before the replacement leaves everything as it was, a crash after it some
  * records twice.
  * @returns whether it was done; {@link Segment.moved} of the old segments is set then
  * @throws {NodeJS.ErrnoException} when the disk does not take it; nothing has changed then
  */
 export async function compact(options: CompactionOptions): Promise<boolean> {
-  const { fs, run } = options
-  const [first] = run
-  if (first === undefined) return false
+  const { fs } = options
   const records: LiveRecord[] = []
-  for (const segment of run) {
-    const bytes = await readWhole(fs, segment.path)
-    if (options.stopped() || run.some(({ removed }) => removed)) return false
-    const { released } = segment
-    scanSegment(bytes, ({ offset, size }) => {
-      // A copy, or a few live records would keep all of the segment in memory.
-      if (!released.has(offset))
-        records.push({ segment, offset, bytes: Buffer.from(bytes.subarray(offset, offset + size)) })
-    })
+  for (const segment of options.run) {
+    if (!segment.removed) records.push(...(await liveRecords(fs, segment)))
+    if (options.stopped()) return false
   }
   // From here on in one go: what was released while the files were read stays out, and nothing can be released meanwhile.
+  const run = options.run.filter(({ removed }) => !removed)
+  const [first] = run
+  if (first === undefined) return true
   const releasedNow = new Map(run.map(segment => [segment, segment.released]))
-  const kept = records.filter(({ segment, offset }) => !releasedNow.get(segment)?.has(offset))
+  const kept = records.filter(({ segment, offset }) => releasedNow.get(segment)?.has(offset) === false)
   // What cannot be read any more cannot be moved either.
   if (kept.length !== sum(run, segment => segment.live)) return false
-  options.onCompacted(write(options, first, kept))
+  const origin = randomBytes(8).toString('hex')
+  const bytes = writeFile(options, first, origin, kept)
+  let failure: NodeJS.ErrnoException | undefined
+  try {
+    if (options.sync) fs.syncDirectorySync(options.directory)
+  } catch (error) {
+    // The old file has lost its name all the same.
+    failure = error as NodeJS.ErrnoException
+  }
+  options.onCompacted(run, move(run, options.id(), origin, kept, bytes), failure)
   return true
 }
 
-function write({ fs, sync, directory, run, id }: CompactionOptions, first: Segment, records: LiveRecord[]): Segment {
-  const { firstSequence, path, releasedPath } = first
-  // A run of its own, so that the companion file of the segment that it replaces does not fit it.
-  const origin = randomBytes(8).toString('hex')
+async function liveRecords(fs: FileSystem, segment: Segment): Promise<LiveRecord[]> {
+  const records: LiveRecord[] = []
+  let bytes: Buffer
+  try {
+    bytes = await readWhole(fs, segment.path)
+  } catch (error) {
+    if (segment.removed) return records
+    throw error
+  }
+  const { released } = segment
+  // What a failed write has left behind the records is not one of them.
+  scanSegment(bytes.subarray(0, segment.bytes), ({ offset, size }) => {
+    // A copy, or a few live records would keep all of the segment in memory.
+    if (!released.has(offset)) {
+      records.push({ segment, offset, bytes: Buffer.from(bytes.subarray(offset, offset + size)) })
+    }
+  })
+  return records
+}
+
+/**
+ * Puts a file with the records in the place of the first segment's.
+ * @param origin a run of its own, so that the companion file of the segment that it replaces does not fit it
+ * @returns its size
+ * @throws {NodeJS.ErrnoException} when nothing has changed
+ */
+function writeFile(
+  { fs, sync }: CompactionOptions,
+  { firstSequence, path, releasedPath }: Segment,
+  origin: string,
+  records: readonly LiveRecord[]
+): number {
   const header = encodeSegmentHeader({ firstSequence, run: origin, createdAt: Date.now() })
   const bytes = Buffer.concat([header, ...records.map(record => record.bytes)])
-  writeFile(fs, path + TEMPORARY_SUFFIX, bytes, sync)
-  if (first.releasedBytes > 0) unlinkIfThere(fs, releasedPath)
-  fs.renameSync(path + TEMPORARY_SUFFIX, path)
-  if (sync) fs.syncDirectorySync(directory)
-  const segment = new Segment({
-    id: id(),
-    firstSequence,
-    run: origin,
-    path,
-    releasedPath,
-    bytes: bytes.length,
-    sealed: true
-  })
+  const temporary = path + TEMPORARY_SUFFIX
+  // An attempt that failed may have left it.
+  unlinkIfThere(fs, temporary)
+  try {
+    const fd = fs.openSync(temporary, 'wx+')
+    try {
+      for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at, at)
+      if (sync) fs.fdatasyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+    fs.renameSync(temporary, path)
+  } catch (error) {
+    removeQuietly(fs, temporary)
+    throw error
+  }
+  removeQuietly(fs, releasedPath)
+  return bytes.length
+}
+
+function removeQuietly(fs: FileSystem, path: string): void {
+  try {
+    unlinkIfThere(fs, path)
+  } catch {
+    // A temporary file goes with the next attempt or start; a companion file does not fit any more.
+  }
+}
+
+function move(
+  run: readonly Segment[],
+  id: number,
+  origin: string,
+  records: readonly LiveRecord[],
+  bytes: number
+): Segment {
+  const [{ firstSequence, path, releasedPath }] = run as [Segment]
+  const segment = new Segment({ id, firstSequence, run: origin, path, releasedPath, bytes, sealed: true })
   const offsets = new Map(run.map(old => [old, new Map<number, number>()]))
-  let at = header.length
+  let at = SEGMENT_HEADER_BYTES
   for (const record of records) {
     offsets.get(record.segment)?.set(record.offset, at)
     segment.add(record.bytes.length)
@@ -121,25 +184,4 @@ function write({ fs, sync, directory, run, id }: CompactionOptions, first: Segme
   }
   for (const [old, moved] of offsets) old.moved = { to: segment, offsets: moved }
   return segment
-}
-
-function writeFile(fs: FileSystem, path: string, bytes: Buffer, sync: boolean): void {
-  const fd = fs.openSync(path, 'wx+')
-  try {
-    for (let at = 0; at < bytes.length;) at += fs.writeSync(fd, bytes, at, bytes.length - at, at)
-    if (sync) fs.fdatasyncSync(fd)
-  } catch (error) {
-    unlinkIfThere(fs, path)
-    throw error
-  } finally {
-    fs.closeSync(fd)
-  }
-}
-
-function unlinkIfThere(fs: FileSystem, path: string): void {
-  try {
-    fs.unlinkSync(path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { JournalVersionError } from './errors.ts'
 import type { FileSystem } from './file-system.ts'
+import { readSync } from './read-whole.ts'
 import {
   decodeSegmentHeader,
   RELEASED_SUFFIX,
@@ -9,6 +10,8 @@ import {
   sequenceOfName,
   type SegmentHeader
 } from './format.ts'
+import { readWholeSync } from './read-whole.ts'
+import { scanSegment } from './scan.ts'
 
 /** Part of the journal's bound that quarantined bytes may take. */
 const QUARANTINE_SHARE = 1 / 8
@@ -65,7 +68,7 @@ export class JournalDirectory {
       const firstSequence = sequenceOfName(name)
       if (firstSequence === undefined) continue
       const { bytes, header } = this.#readHeader(name)
-      // A record takes more than a byte, so this is beyond the last.
+      // A record takes more than a byte, so this is beyond the last, but for gaps.
       nextSequence = Math.max(nextSequence, firstSequence + bytes + 1)
       if (!('problem' in header)) segments.push({ name, firstSequence, bytes, header })
       else if (header.problem === 'newer') {
@@ -76,6 +79,7 @@ export class JournalDirectory {
       else corrupt.push(name)
     }
     segments.sort((a, b) => a.firstSequence - b.firstSequence)
+    nextSequence = Math.max(nextSequence, this.#lastSequence(segments.at(-1)) + 1)
     const bases = new Set(segments.map(({ name }) => name.slice(0, -SEGMENT_SUFFIX.length)))
     for (const name of names) {
       if (name.endsWith(RELEASED_SUFFIX) && !bases.has(name.slice(0, -RELEASED_SUFFIX.length))) useless.push(name)
@@ -115,13 +119,24 @@ export class JournalDirectory {
     return path
   }
 
+  /** Sequences have gaps, and a compacted segment is small for those it has: a size alone does not tell. */
+  #lastSequence(segment: FoundSegment | undefined): number {
+    let last = 0
+    if (segment === undefined) return last
+    try {
+      scanSegment(readWholeSync(this.#fs, this.file(segment.name)), ({ sequence }) => (last = Math.max(last, sequence)))
+    } catch {
+      // Recovery reads it again, and tells.
+    }
+    return last
+  }
+
   #readHeader(name: string): { bytes: number; header: ReturnType<typeof decodeSegmentHeader> } {
     const fd = this.#fs.openSync(this.file(name), 'r')
     try {
       const bytes = this.#fs.sizeSync(fd)
       const header = Buffer.alloc(Math.min(bytes, SEGMENT_HEADER_BYTES))
-      const read = this.#fs.readSync(fd, header, 0, header.length, 0)
-      return { bytes, header: decodeSegmentHeader(header.subarray(0, read)) }
+      return { bytes, header: decodeSegmentHeader(readSync(this.#fs, fd, header)) }
     } finally {
       this.#fs.closeSync(fd)
     }

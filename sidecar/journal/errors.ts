@@ -7,3 +7,8 @@ export class JournalInUseError extends Error {
 export class JournalVersionError extends Error {
   readonly code = 'JOURNAL_VERSION'
 }
+
+/** A segment has fewer bytes than were written to it. */
+export class JournalShortError extends Error {
+  readonly code = 'JOURNAL_SHORT'
+}

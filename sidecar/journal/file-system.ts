@@ -34,6 +34,15 @@ export interface FileSystem {
   unlink(path: string, done: DoneCallback): void
 }
 
+/** @throws {NodeJS.ErrnoException} unless the file is gone then */
+export function unlinkIfThere(fs: Pick<FileSystem, 'unlinkSync'>, path: string): void {
+  try {
+    fs.unlinkSync(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+}
+
 /** The real one. Calls go through the module object, so that a fault can be injected into a running process from outside. */
 export const nodeFileSystem: FileSystem = {
   mkdirSync: path => void fs.mkdirSync(path, { recursive: true }),

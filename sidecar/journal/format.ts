@@ -19,7 +19,7 @@ export class JournalFormatError extends Error {
 /** What a segment says about itself. */
 export interface SegmentHeader {
   readonly version: number
-  /** No record in the segment has a smaller sequence. */
+  /** Of the first record, as the file's name has it. */
   readonly firstSequence: number
   /** Of the process that wrote it: 16 hexadecimal digits, random. */
   readonly run: string

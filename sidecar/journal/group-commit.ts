@@ -71,13 +71,7 @@ export class GroupCommit {
     this.#filling.add(records, done)
     if (this.#busy) return
     if (this.#filling.length >= EARLY_BYTES) this.#commit()
-    else if (!this.#scheduled) {
-      this.#scheduled = true
-      setImmediate(() => {
-        this.#scheduled = false
-        if (!this.#busy) this.#commit()
-      })
-    }
+    else this.#schedule()
   }
 
   /** Resolves when nothing is on its way. */
@@ -90,14 +84,14 @@ export class GroupCommit {
     const batch = this.#filling
     this.#filling = this.#spare
     this.#spare = batch
+    this.#busy = true
     const start = this.#o.now()
     let segment: Segment
     try {
-      segment = this.#o.segment(batch.records[0]?.sequence ?? 0)
+      segment = this.#o.segment(batch.firstSequence)
     } catch (error) {
       return this.#settle(batch, error as NodeJS.ErrnoException)
     }
-    this.#busy = true
     if (start < this.#asynchronousUntil) return this.#writeLater(batch, segment, start, 0)
     try {
       const { bytes } = batch
@@ -152,19 +146,23 @@ export class GroupCommit {
   }
 
   #settle(batch: Batch, error: NodeJS.ErrnoException | undefined): void {
-    this.#busy = false
+    // What waits behind a failure fails with it: written after all, it would overtake what is tried again later.
+    const behind = this.#filling
     batch.settle(error)
-    // A callback may have added records, and even have committed them.
-    if (!this.#busy && !this.#filling.isEmpty) {
-      if (!this.#scheduled) {
-        this.#scheduled = true
-        setImmediate(() => {
-          this.#scheduled = false
-          if (!this.#busy) this.#commit()
-        })
-      }
-    }
-    if (this.isIdle) for (const resolve of this.#onIdle.splice(0)) resolve()
+    if (error !== undefined) behind.settle(error)
+    // Only now: what a callback adds is written after all callbacks were called.
+    this.#busy = false
+    if (!this.#filling.isEmpty) this.#schedule()
+    else for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      if (!this.#busy) this.#commit()
+    })
   }
 
   /** @returns ms since `start` */

@@ -60,6 +60,8 @@ export class Journal {
   #active: Segment | undefined
   #nextSequence: number
   #recovering: boolean
+  #recovery: Promise<void> = Promise.resolve()
+  #compaction: Promise<void> = Promise.resolve()
   #compacting = false
   #compactAfter = 0
   readonly #timer: NodeJS.Timeout
@@ -133,11 +135,19 @@ export class Journal {
     return this.#commit.longestSeconds
   }
 
+  /** Bytes of records that are on their way to the disk, and in memory until they are there. */
+  get waitingBytes(): number {
+    return this.#commit.waitingBytes
+  }
+
   /** Whether events fit below the bound. */
   hasRoom(events: readonly AcceptedEvent[]): boolean {
-    let bytes = this.bytes
-    for (const event of events) bytes += recordBytesBound(event)
-    return bytes <= this.#o.maxBytes
+    return this.bytes + boundOf(events) <= this.#o.maxBytes
+  }
+
+  /** Whether they do in a journal that is empty. */
+  canHold(events: readonly AcceptedEvent[]): boolean {
+    return SEGMENT_HEADER_BYTES + boundOf(events) <= this.#o.maxBytes
   }
 
   /**
@@ -145,6 +155,7 @@ export class Journal {
    * @param done called when they are as safe as the durability says, with their places set; or with the error
    */
   append(records: readonly JournalRecord[], done: CommitCallback): void {
+    if (records.length === 0) return done(undefined)
     this.#commit.add(records, done)
   }
 
@@ -194,7 +205,13 @@ export class Journal {
    * Reads what earlier runs left, segment after segment; appending goes on meanwhile.
    * @param onRecord called for each record that was not released, in order
    */
-  async recover(onRecord: (record: RecoveredRecord) => void): Promise<void> {
+  recover(onRecord: (record: RecoveredRecord) => void): Promise<void> {
+    const recovery = this.#recover(onRecord)
+    this.#recovery = recovery.catch(() => {})
+    return recovery
+  }
+
+  async #recover(onRecord: (record: RecoveredRecord) => void): Promise<void> {
     const { fs, observer, now } = this.#o
     const segments = this.#segments.all.slice(0, this.#found.segments.length)
     this.#clearUp()
@@ -207,11 +224,14 @@ export class Journal {
         now,
         stopped: () => this.#closed,
         onRecord,
-        onEmpty: segment => this.#segments.remove(segment)
+        onRead: segment => {
+          // A torn tail was cut off, and a companion file found.
+          this.#segments.measure()
+          if (segment.live === 0) this.#segments.remove(segment)
+        }
       })
     } finally {
       this.#recovering = false
-      this.#segments.measure()
     }
   }
 
@@ -241,18 +261,19 @@ export class Journal {
     })
   }
 
+  /** Segments whose events may be given up, oldest first; none while what earlier runs left is still being read. */
+  get givable(): readonly Segment[] {
+    return this.#recovering ? [] : this.#segments.all
+  }
+
   /**
-   * Gives up the oldest segment with everything in it.
-   * @returns the segment's numbers; undefined when there is none to give up: what earlier runs left is still being read, or
-   *   the only one is being written to
+   * Makes a segment one that goes when everything in it is released.
+   * @returns the numbers that its records are known by; undefined while it is being written to
    */
-  dropOldest(): ReadonlySet<number> | undefined {
-    const [oldest] = this.#segments.all
-    if (oldest === undefined || this.#recovering) return undefined
-    if (oldest === this.#active && this.#commit.isWriting) return undefined
-    const ids = this.#segments.idsOf(oldest)
-    if (oldest === this.#active) this.#seal(oldest)
-    this.#segments.remove(oldest)
+  giveUp(segment: Segment): ReadonlySet<number> | undefined {
+    if (segment === this.#active && this.#commit.isWriting) return undefined
+    const ids = this.#segments.idsOf(segment)
+    if (segment === this.#active) this.#seal(segment)
     return ids
   }
 
@@ -262,9 +283,12 @@ export class Journal {
     this.#closed = true
     clearInterval(this.#timer)
     await this.#commit.idle()
-    if (this.#active?.live === 0) this.#seal(this.#active)
+    await Promise.all([this.#recovery, this.#compaction])
+    // Whoever owns the directory next must not see files go.
+    if (this.#active !== undefined) this.#seal(this.#active)
     this.#segments.noteReleases()
     this.#segments.closeAll()
+    await this.#segments.unlinked()
     this.#unlock()
   }
 
@@ -313,9 +337,12 @@ export class Journal {
       run,
       stopped: () => this.#closed,
       id: () => this.#segments.nextId(),
-      onCompacted: segment => this.#segments.replace(run, segment)
+      onCompacted: (left, segment, error) => {
+        if (error !== undefined) observer.failed(error, 'compaction')
+        this.#segments.replace(left, segment, error === undefined)
+      }
     })
-    void compaction
+    this.#compaction = compaction
       .catch((error: unknown) => {
         observer.failed(error as NodeJS.ErrnoException, 'compaction')
         return false
@@ -328,8 +355,11 @@ export class Journal {
 
   /** @throws {NodeJS.ErrnoException} */
   #writable(firstSequence: number): Segment {
-    // Records that could not be written at first come later than younger ones: into a segment that sorts before those.
-    if (this.#active !== undefined && firstSequence < this.#active.firstSequence) this.#seal(this.#active)
+    const active = this.#active
+    // Segments sort by their first sequence. And one that a failed sync has put in doubt gets nothing more.
+    if (active !== undefined && (firstSequence < active.firstSequence || active.syncFailure !== undefined)) {
+      this.#seal(active)
+    }
     this.#active ??= this.#segments.create(firstSequence, this.#o.run)
     return this.#active
   }
@@ -338,4 +368,8 @@ export class Journal {
     if (this.#active === segment) this.#active = undefined
     this.#segments.seal(segment)
   }
+}
+
+function boundOf(events: readonly AcceptedEvent[]): number {
+  return events.reduce((sum, event) => sum + recordBytesBound(event), 0)
 }

@@ -32,7 +32,11 @@ export function lockDirectory(directory: string): Unlock {
       `the journal in ${directory} belongs to another process (${owner || 'unknown'}): give each its own INFERENCE_LOGGER_JOURNAL_DIR`
     )
   }
-  fs.ftruncateSync(fd)
-  fs.writeSync(fd, `pid ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`)
+  try {
+    fs.ftruncateSync(fd)
+    fs.writeSync(fd, `pid ${process.pid} on ${hostname()} since ${new Date().toISOString()}\n`)
+  } catch {
+    // A full disk, say. The lock is what counts: thrown, it would stay with this process, which could never take it again.
+  }
   return () => fs.closeSync(fd)
 }

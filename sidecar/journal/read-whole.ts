@@ -1,6 +1,21 @@
 import type { FileSystem } from './file-system.ts'
 
 /**
+ * Fills a buffer from the start of a file, as far as there is something: a read may be short.
+ * @returns the part that was read
+ * @throws {NodeJS.ErrnoException}
+ */
+export function readSync(fs: FileSystem, fd: number, bytes: Buffer): Buffer {
+  let at = 0
+  while (at < bytes.length) {
+    const read = fs.readSync(fd, bytes, at, bytes.length - at, at)
+    if (read === 0) break
+    at += read
+  }
+  return bytes.subarray(0, at)
+}
+
+/**
  * Reads a file whole, through the thread pool.
  * @throws {NodeJS.ErrnoException}
  */
@@ -11,6 +26,26 @@ export async function readWhole(fs: FileSystem, path: string): Promise<Buffer> {
     let at = 0
     while (at < bytes.length) {
       const read = await readSome(fs, fd, bytes, at)
+      if (read === 0) break
+      at += read
+    }
+    return bytes.subarray(0, at)
+  } finally {
+    fs.closeSync(fd)
+  }
+}
+
+/**
+ * The same at once.
+ * @throws {NodeJS.ErrnoException}
+ */
+export function readWholeSync(fs: FileSystem, path: string): Buffer {
+  const fd = fs.openSync(path, 'r')
+  try {
+    const bytes = Buffer.allocUnsafeSlow(fs.sizeSync(fd))
+    let at = 0
+    while (at < bytes.length) {
+      const read = fs.readSync(fd, bytes, at, bytes.length - at, at)
       if (read === 0) break
       at += read
     }

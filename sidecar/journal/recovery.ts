@@ -28,8 +28,8 @@ export interface RecoveryOptions {
   /** Whether there is no use in going on. */
   readonly stopped: () => boolean
   readonly onRecord: (record: RecoveredRecord) => void
-  /** Nothing in the segment is pending. */
-  readonly onEmpty: (segment: Segment) => void
+  /** The segment's records are known, and its sizes. */
+  readonly onRead: (segment: Segment) => void
 }
 
 /** Attempts to read a segment before it is called unreadable, and the wait between them, ms. */
@@ -47,9 +47,10 @@ export async function recoverSegments(options: RecoveryOptions): Promise<void> {
   for (const segment of segments) {
     if (options.stopped()) return
     const bytes = await readPatiently(options, segment)
+    if (options.stopped()) return
     if (bytes === undefined) continue
     events += recoverSegment(options, segment, bytes)
-    if (segment.live === 0) options.onEmpty(segment)
+    options.onRead(segment)
   }
   if (segments.length > 0) observer.recovered({ segments: segments.length, events, seconds: (now() - start) / 1000 })
 }

@@ -33,7 +33,7 @@ export interface ScanResult {
   readonly torn: { readonly offset: number; readonly length: number } | undefined
 }
 
-/** Sequences of one segment are no further apart: what is, was never written. */
+/** Sequences of one segment are never so far beyond its first: what is, was not written. */
 const SEQUENCE_SPAN = 2 ** 40
 const LEAST_RECORD_BYTES = RECORD_HEADER_BYTES + LEAST_PAYLOAD_BYTES
 
@@ -41,7 +41,7 @@ const LEAST_RECORD_BYTES = RECORD_HEADER_BYTES + LEAST_PAYLOAD_BYTES
  * Finds every record of a segment that is as it was written, however damaged the bytes between them are. The time it
  * takes grows with the file's length, whatever is in it.
  *
- * Sequences grow from record to record, but for a file whose blocks were exchanged: nothing is left out for that.
+ * Records are shown in the order of the file. Sequences mostly grow in it; nothing is left out where they do not.
  * @param bytes the whole file. A header that does not decode is skipped; whether to scan at all is the caller's choice
  */
 export function scanSegment(bytes: Buffer, onRecord: (record: ScannedRecord) => void): ScanResult {
@@ -100,7 +100,7 @@ function plausibleSize(bytes: Buffer, offset: number, first: number): number {
 }
 
 function isPlausible(sequence: number, first: number): boolean {
-  return sequence >= first && sequence - first < SEQUENCE_SPAN && Number.isSafeInteger(sequence)
+  return sequence - first < SEQUENCE_SPAN && Number.isSafeInteger(sequence)
 }
 
 function lostBetween(last: number, next: number, length: number): number {

@@ -21,11 +21,16 @@ export function readSegment(
     return done(error as NodeJS.ErrnoException, buffer)
   }
   segment.users++
-  fs.read(fd, buffer, 0, buffer.length, offset, (error, bytes) => {
-    segment.users--
-    idle()
-    done(error, buffer.subarray(0, error ? 0 : bytes))
-  })
+  readOn(0)
+
+  function readOn(at: number): void {
+    fs.read(fd, buffer, at, buffer.length - at, offset + at, (error, bytes) => {
+      if (error === null && bytes > 0 && at + bytes < buffer.length) return readOn(at + bytes)
+      segment.users--
+      idle()
+      done(error, buffer.subarray(0, error === null ? at + bytes : 0))
+    })
+  }
 }
 
 /**
@@ -40,6 +45,8 @@ export function syncSegment(
 ): void {
   const { bytes } = segment
   if (segment.removed || segment.syncedBytes >= bytes) return done(null)
+  // The kernel reports a failure once, and forgets what it could not write (PostgreSQL's "fsyncgate").
+  if (segment.syncFailure !== undefined) return done(segment.syncFailure)
   let fd: number
   try {
     fd = segment.fd ??= fs.openSync(segment.path, 'r+')
@@ -50,7 +57,8 @@ export function syncSegment(
   fs.fdatasync(fd, error => {
     segment.users--
     idle()
-    if (!error) segment.syncedBytes = Math.max(segment.syncedBytes, bytes)
-    done(error)
+    if (error) segment.syncFailure = error
+    else if (segment.syncFailure === undefined) segment.syncedBytes = Math.max(segment.syncedBytes, bytes)
+    done(error ?? segment.syncFailure ?? null)
   })
 }

@@ -57,9 +57,11 @@ export class Segment {
   users = 0
   /** Bytes that are known to be on the device, in durability `kafka`. */
   syncedBytes = 0
+  /** Why a sync failed, in durability `kafka`: what was not on the device by then may never get there. */
+  syncFailure: NodeJS.ErrnoException | undefined
   /** Where its records are now, when it was compacted. */
   moved: Moved | undefined
-  /** Released and noted in the companion file, or about to be. */
+  /** Released, and noted in the companion file. */
   #released: ByteRange[] = []
   #unsaved: ByteRange[] = []
 
@@ -90,12 +92,16 @@ export class Segment {
     return this.#unsaved.length === 1 && last === undefined
   }
 
-  /** Ranges that were released and are not in the companion file yet; they count as saved then. */
-  takeUnsaved(): ByteRange[] {
-    const ranges = mergeRanges(this.#unsaved)
-    this.#released = mergeRanges([...this.#released, ...ranges])
+  /** Ranges that were released and are not in the companion file yet. */
+  unsaved(): readonly ByteRange[] {
+    this.#unsaved = mergeRanges(this.#unsaved)
+    return this.#unsaved
+  }
+
+  /** All of them are in the companion file. */
+  saved(): void {
+    this.#released = mergeRanges([...this.#released, ...this.#unsaved])
     this.#unsaved = []
-    return ranges
   }
 
   /** Ranges that the companion file held at the start. */

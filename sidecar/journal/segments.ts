@@ -1,5 +1,5 @@
 import type { JournalDirectory } from './directory.ts'
-import type { FileSystem } from './file-system.ts'
+import { unlinkIfThere, type FileSystem } from './file-system.ts'
 import { encodeSegmentHeader, RELEASED_SUFFIX, SEGMENT_HEADER_BYTES, SEGMENT_SUFFIX, segmentName } from './format.ts'
 import { saveReleases } from './releases.ts'
 import { Segment } from './segment.ts'
@@ -29,6 +29,10 @@ export class Segments {
   readonly #origins = new Map<Segment, readonly Segment[]>()
   /** Segments with releases that are not noted yet. */
   readonly #dirty = new Set<Segment>()
+  /** Files without a record that could not be removed, and whose names are needed again. */
+  readonly #leftOver = new Set<string>()
+  #unlinking = 0
+  #onUnlinked: (() => void)[] = []
   #lastId = 0
   /** Size of all files, in bytes. */
   bytes = 0
@@ -58,6 +62,10 @@ export class Segments {
   create(firstSequence: number, run: string): Segment {
     const { fs, directory, syncNames } = this.#o
     const path = directory.file(segmentName(firstSequence))
+    if (this.#leftOver.has(path)) {
+      unlinkIfThere(fs, path)
+      this.#leftOver.delete(path)
+    }
     const fd = fs.openSync(path, 'wx+')
     try {
       const header = encodeSegmentHeader({ firstSequence, run, createdAt: Date.now() })
@@ -67,8 +75,8 @@ export class Segments {
         fs.syncDirectorySync(directory.path)
       }
     } catch (error) {
-      fs.closeSync(fd)
-      fs.unlinkSync(path)
+      this.#closeQuietly(fd)
+      this.#unlinkEmpty(path)
       throw error
     }
     const segment = this.#add(firstSequence, run, SEGMENT_HEADER_BYTES, false)
@@ -104,8 +112,11 @@ export class Segments {
     else this.closeIfIdle(segment)
   }
 
-  /** A compacted segment takes the place of those whose records it has; its file has that of the first already. */
-  replace(run: readonly Segment[], segment: Segment): void {
+  /**
+   * A compacted segment takes the place of those whose records it has; its file has that of the first already.
+   * @param durable a crash of the machine does not bring the first one back: the others may go
+   */
+  replace(run: readonly Segment[], segment: Segment, durable: boolean): void {
     const [first, ...others] = run
     for (const old of run) {
       this.#dirty.delete(old)
@@ -117,7 +128,7 @@ export class Segments {
     this.#byId.set(segment.id, segment)
     this.#origins.set(segment, [...run, ...run.flatMap(old => this.#origins.get(old) ?? [])])
     for (const old of run) this.#origins.delete(old)
-    for (const old of others) this.#unlink(old)
+    if (durable) for (const old of others) this.#unlink(old)
     if (segment.live === 0) this.remove(segment)
   }
 
@@ -137,11 +148,19 @@ export class Segments {
 
   /** Writes down what was released since the last time. */
   noteReleases(): void {
-    for (const segment of this.#dirty) this.bytes += saveReleases(this.#o.fs, segment)
-    this.#dirty.clear()
+    for (const segment of this.#dirty) {
+      const before = segment.releasedBytes
+      if (saveReleases(this.#o.fs, segment)) this.#dirty.delete(segment)
+      this.bytes += segment.releasedBytes - before
+    }
   }
 
-  /** Measures all anew: torn tails were cut off, and companion files found. */
+  /** Resolves when no file is being removed any more. */
+  async unlinked(): Promise<void> {
+    while (this.#unlinking > 0) await new Promise<void>(resolve => this.#onUnlinked.push(resolve))
+  }
+
+  /** Adds sizes up anew, where they have changed. */
   measure(): void {
     this.bytes = this.#list.reduce((sum, { bytes, releasedBytes }) => sum + bytes + releasedBytes, 0)
   }
@@ -154,12 +173,19 @@ export class Segments {
 
   /** Closes everything; the files stay. */
   closeAll(): void {
-    for (const segment of this.#list)
-      if (segment.fd !== undefined && segment.users === 0) this.#close(segment, segment.fd)
+    for (const segment of this.#list) {
+      // One that is still read closes when that has ended.
+      segment.sealed = true
+      this.closeIfIdle(segment)
+    }
   }
 
   #close(segment: Segment, fd: number): void {
     segment.fd = undefined
+    this.#closeQuietly(fd)
+  }
+
+  #closeQuietly(fd: number): void {
     try {
       this.#o.fs.closeSync(fd)
     } catch {
@@ -180,19 +206,28 @@ export class Segments {
   /** The companion goes last: alone it means nothing, but without it everything is pending. */
   #unlink({ path, releasedPath, releasedBytes, bytes }: Segment): void {
     const { fs, onRemoveFailed } = this.#o
-    if (bytes <= SEGMENT_HEADER_BYTES) {
-      // One that was never written to leaves its name to the next at once.
-      try {
-        return fs.unlinkSync(path)
-      } catch (error) {
-        return onRemoveFailed(error as NodeJS.ErrnoException)
-      }
+    // One that was never written to leaves its name to the next at once.
+    if (bytes <= SEGMENT_HEADER_BYTES) return this.#unlinkEmpty(path)
+    this.#unlinking++
+    const ended = (): void => {
+      this.#unlinking--
+      if (this.#unlinking === 0) for (const resolve of this.#onUnlinked.splice(0)) resolve()
     }
     fs.unlink(path, error => {
       // What cannot be removed is delivered again by the next start: no loss, and nothing to be done about it here.
       if (error) onRemoveFailed(error)
-      else if (releasedBytes > 0) fs.unlink(releasedPath, () => {})
+      else if (releasedBytes > 0) return fs.unlink(releasedPath, ended)
+      ended()
     })
+  }
+
+  #unlinkEmpty(path: string): void {
+    try {
+      this.#o.fs.unlinkSync(path)
+    } catch (error) {
+      this.#leftOver.add(path)
+      this.#o.onRemoveFailed(error as NodeJS.ErrnoException)
+    }
   }
 }
 

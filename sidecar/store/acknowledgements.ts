@@ -6,10 +6,12 @@ export interface Acknowledgement {
   remaining: number
   readonly deadline: number
   answered: boolean
-  readonly answer: () => void
+  answer: () => void
   /** Makes the events as safe as they can be without Kafka, and then calls back. */
-  readonly secure: (done: () => void) => void
+  secure: (done: () => void) => void
 }
+
+const NOTHING = (): void => {}
 
 /**
  * Durability `kafka`: the reply waits until Kafka has the events, for a time; after that the journal, synced, answers for
@@ -22,6 +24,7 @@ export class Acknowledgements {
   readonly #waiting = new Fifo<Acknowledgement>()
   #timer: NodeJS.Timeout | undefined
   #behind = false
+  #stopped = false
 
   /** @param now monotonic ms */
   constructor(timeoutMs: number, now: () => number) {
@@ -34,9 +37,9 @@ export class Acknowledgements {
    * @param answer called once
    */
   wait(events: number, secure: (done: () => void) => void, answer: () => void): Acknowledgement {
-    const deadline = this.#now() + (this.#behind ? 0 : this.#timeoutMs)
+    const deadline = this.#now() + this.#timeoutMs
     const acknowledgement = { remaining: events, deadline, answered: false, answer, secure }
-    if (this.#behind) this.#fallBack(acknowledgement)
+    if (this.#behind || this.#stopped) this.#fallBack(acknowledgement)
     else {
       this.#waiting.push(acknowledgement)
       this.#arm()
@@ -47,20 +50,29 @@ export class Acknowledgements {
   /** One of the events was released: Kafka has it, or it was set aside. */
   released(acknowledgement: Acknowledgement): void {
     this.#behind = false
+    this.givenUp(acknowledgement)
+  }
+
+  /** One of the events was dropped: it is not waited for, and says nothing about Kafka. */
+  givenUp(acknowledgement: Acknowledgement): void {
     acknowledgement.remaining--
     if (acknowledgement.remaining === 0) this.#answer(acknowledgement)
   }
 
-  /** Nobody waits any more; the process ends. */
+  /** Nobody waits any more; the process ends. What is being written is answered when it is. */
   stop(): void {
+    this.#stopped = true
     clearTimeout(this.#timer)
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) this.#fallBack(next)
   }
 
   #answer(acknowledgement: Acknowledgement): void {
     if (acknowledgement.answered) return
+    const { answer } = acknowledgement
     acknowledgement.answered = true
-    acknowledgement.answer()
+    // It stays in the queue until its time is over, and must not keep its events that long.
+    acknowledgement.answer = acknowledgement.secure = NOTHING
+    answer()
   }
 
   #fallBack(acknowledgement: Acknowledgement): void {

@@ -9,6 +9,8 @@ import type { EventStore } from './store.ts'
 
 /** A bound of two segments would be full with one that is being written and one that is being delivered. */
 const LEAST_SEGMENTS = 4
+/** A start reads a segment whole, and places in it are of 32 bits. */
+const MOST_SEGMENT_BYTES = 256 * 1024 * 1024
 
 /**
  * The store that INFERENCE_LOGGER_DURABILITY asks for.
@@ -21,7 +23,11 @@ export function createStore(config: Config, observer: JournalObserver): EventSto
     journal: {
       directory: config.journalDir,
       maxBytes: config.journalMaxBytes,
-      segmentBytes: Math.min(config.journalSegmentBytes, Math.floor(config.journalMaxBytes / LEAST_SEGMENTS)),
+      segmentBytes: Math.min(
+        config.journalSegmentBytes,
+        Math.floor(config.journalMaxBytes / LEAST_SEGMENTS),
+        MOST_SEGMENT_BYTES
+      ),
       fsync: durability === 'fsync',
       syncNames: durability !== 'journal',
       fs: nodeFileSystem,

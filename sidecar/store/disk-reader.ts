@@ -1,4 +1,5 @@
 import { basename } from 'node:path'
+import { JournalShortError } from '../journal/errors.ts'
 import type { Journal } from '../journal/journal.ts'
 import type { JournalObserver } from '../journal/observer.ts'
 import { decodeRecord } from '../journal/payload.ts'
@@ -28,6 +29,8 @@ const LEAST_BYTES = 64 * 1024
 const RETRY_MS = 1000
 /** Attempts to read a record before it is given up. */
 const ATTEMPTS = 5
+/** Errors that are about the file; others, too many open files for one, say nothing about it and pass. */
+const LOST: ReadonlySet<string | undefined> = new Set(['EIO', 'ENOENT', 'JOURNAL_SHORT'])
 
 /** Brings events back into memory when their turn comes, a chunk of a segment at a time. */
 export class DiskReader {
@@ -55,7 +58,11 @@ export class DiskReader {
       queue.reading = false
       if (this.#stopped) return
       if (error !== null || bytes.length < next.size) {
-        return this.#failed(queue, journal, error ?? new Error(`${place.segment.path} is shorter than it was`))
+        return this.#failed(
+          queue,
+          journal,
+          error ?? new JournalShortError(`${place.segment.path} is shorter than it was`)
+        )
       }
       queue.failedReads = 0
       this.#takeFrom(queue, journal, place.segment, place.offset, bytes)
@@ -104,10 +111,10 @@ export class DiskReader {
     }
   }
 
-  #failed(queue: JournalQueue, journal: Journal, error: Error): void {
+  #failed(queue: JournalQueue, journal: Journal, error: NodeJS.ErrnoException): void {
     this.#observer.failed(error, 'read')
     queue.failedReads++
-    if (queue.failedReads >= ATTEMPTS) {
+    if (queue.failedReads >= ATTEMPTS && LOST.has(error.code)) {
       queue.failedReads = 0
       this.#giveUp(queue, journal)
     }

@@ -1,4 +1,4 @@
-import { DiskIndex } from './disk-index.ts'
+import { DiskIndex, type DiskPlace } from './disk-index.ts'
 import { Fifo } from './fifo.ts'
 import type { PendingEvent } from './pending-event.ts'
 import type { TopicQueue } from './store.ts'
@@ -91,24 +91,29 @@ export class JournalQueue implements TopicQueue {
   }
 
   /**
-   * Takes out what is in a segment that is given up.
-   * @param dropped the numbers of the segment
-   * @returns the events that were in memory, and the number of others
+   * Takes out the events of a segment, provided that nothing older is left.
+   * @param segmentIds the segment's numbers
    */
-  drop(dropped: ReadonlySet<number>): { events: PendingEvent[]; onDisk: number } {
+  drop(segmentIds: ReadonlySet<number>): { events: PendingEvent[]; places: DiskPlace[] } {
     const events: PendingEvent[] = []
-    let onDisk = 0
-    for (let next = this.memory.peek(); next?.segment && dropped.has(next.segment.id); next = this.memory.peek()) {
+    const places: DiskPlace[] = []
+    for (let next = this.memory.peek(); next?.segment && segmentIds.has(next.segment.id); next = this.memory.peek()) {
       this.memory.shift()
       this.memoryBytes -= next.bytes
       events.push(next)
     }
+    if (this.memory.length > 0) return { events, places }
     for (const index of [this.recovered, this.disk]) {
-      for (let next = index.peek(); next !== undefined && dropped.has(next.segmentId); next = index.peek()) {
+      for (let next = index.peek(); next !== undefined && segmentIds.has(next.segmentId); next = index.peek()) {
         index.shift()
-        onDisk++
+        places.push(next)
       }
     }
-    return { events, onDisk }
+    if (this.hasDisk) return { events, places }
+    for (let next = this.tail.peek(); next?.segment && segmentIds.has(next.segment.id); next = this.tail.peek()) {
+      this.tail.shift()
+      events.push(next)
+    }
+    return { events, places }
   }
 }

@@ -2,6 +2,7 @@ import { JournalInUseError } from '../journal/errors.ts'
 import { Journal, type JournalOptions } from '../journal/journal.ts'
 import { Acknowledgements } from './acknowledgements.ts'
 import { DiskReader, type ReaderOwner } from './disk-reader.ts'
+import { Healing, type HealingOwner } from './healing.ts'
 import { JournalQueue, type QueueOwner } from './journal-queue.ts'
 import type { WhenFull } from './memory-store.ts'
 import { PendingEvent } from './pending-event.ts'
@@ -30,16 +31,12 @@ export interface JournalState {
 
 /** Most of memory's bound that is used for reading ahead: enough for seconds of delivery, and reading is cheap. */
 const READ_AHEAD_BYTES = 4 * 1024 * 1024
-/** Between attempts at a journal that fails, ms. */
-const RETRY_MS = 1000
-/** Events that are put into the journal together when it works again. */
-const REJOURNAL_EVENTS = 500
 
 /**
  * Durabilities `journal`, `fsync` and `kafka`: what is pending is on disk, and as much of it in memory as delivery is
  * about to need. While the disk does not work, events are kept in memory, or refused.
  */
-export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
+export class JournalStore implements EventStore, QueueOwner, ReaderOwner, HealingOwner {
   readonly limitBytes: number
   onAccepted: (events: readonly AcceptedEvent[]) => void = () => {}
   onAvailable: () => void = () => {}
@@ -50,6 +47,7 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   /** What is in memory, taken or not. */
   readonly #inMemory = new PendingList<PendingEvent>()
   readonly #reader: DiskReader
+  readonly #healing: Healing
   readonly #acknowledgements: Acknowledgements | undefined
   readonly #readAheadBytes: number
   #pendingEvents = 0
@@ -57,11 +55,6 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   /** Of events in memory that were not taken. */
   #waitingBytes = 0
   #recovering = false
-  #failing = false
-  /** Events that were accepted without the journal are being written to it. */
-  #rejournaling = false
-  #healing: NodeJS.Timeout | undefined
-  #closed = false
   /** Numbers for events while there is no journal to give them. */
   #sequence = 1
 
@@ -73,14 +66,15 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
     this.#o = options
     this.limitBytes = options.memoryMaxBytes
     this.#reader = new DiskReader(this, options.journal.observer)
+    this.#healing = new Healing(this, options.journal.observer)
     this.#readAheadBytes = Math.min(options.memoryMaxBytes, READ_AHEAD_BYTES)
     this.#acknowledgements =
       options.ackTimeoutMs === undefined ? undefined : new Acknowledgements(options.ackTimeoutMs, options.journal.now)
     try {
-      this.#open()
+      this.open()
     } catch (error) {
       if (error instanceof JournalInUseError) throw error
-      this.#fail(error as Error, 'open')
+      this.#healing.fail(error as Error, 'open')
     }
   }
 
@@ -90,7 +84,7 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
 
   get volatileEvents(): number {
     let events = 0
-    for (const _event of this.#memoryOnly()) events++
+    for (const _event of this.memoryOnly()) events++
     return events
   }
 
@@ -108,7 +102,7 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
       bytes: this.#journal?.bytes ?? 0,
       limitBytes: this.#o.journal.maxBytes,
       segments: this.#journal?.segments ?? 0,
-      failing: this.#failing,
+      failing: this.#healing.isFailing,
       longestCommitSeconds: this.#journal?.longestCommitSeconds ?? 0
     }
   }
@@ -120,12 +114,13 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   append(events: readonly AcceptedEvent[], done: (outcome: AppendOutcome) => void): void {
     if (events.length === 0) return done('stored')
     const journal = this.#journal
-    if (journal === undefined || this.#failing) return this.#appendToMemory(this.#pending(events), done)
-    if (!journal.hasRoom(events) && !this.#makeRoom(journal, events)) return done('full')
+    if (journal === undefined || this.#healing.isFailing) return this.#appendToMemory(this.#pending(events), done)
+    // A disk that hangs fails nothing, and memory must not be what fills up then.
+    if (journal.waitingBytes > this.limitBytes || !this.hasRoom(journal, events)) return done('full')
     const pending = this.#pending(events)
     journal.append(pending, error => {
       if (error !== undefined) {
-        this.#fail(error, 'write')
+        this.#healing.fail(error, 'write')
         return this.#appendToMemory(pending, done)
       }
       this.#pendingEvents += pending.length
@@ -188,19 +183,18 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   }
 
   async close(): Promise<void> {
-    this.#closed = true
-    clearTimeout(this.#healing)
+    this.#healing.stop()
     this.#reader.stop()
     this.#acknowledgements?.stop()
     await this.#journal?.close()
   }
 
-  #open(): void {
+  open(): Journal {
     const journal = Journal.open(this.#o.journal)
     this.#journal = journal
     this.#recovering = true
     // Events that were accepted before there was a journal come after those in it.
-    for (const event of this.#memoryOnly()) event.sequence = journal.nextSequence()
+    for (const event of this.memoryOnly()) event.sequence = journal.nextSequence()
     void journal
       .recover(({ segment, offset, size, topic, receivedAt }) => {
         this.#pendingEvents++
@@ -211,6 +205,30 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
         this.#recovering = false
         this.onAvailable()
       })
+    return journal
+  }
+
+  *memoryOnly(): Iterable<PendingEvent> {
+    for (let node = this.#inMemory.oldest; node !== undefined; node = node.next as PendingEvent | undefined) {
+      if (node.segment === undefined) yield node
+    }
+  }
+
+  hasRoom(journal: Journal, events: readonly AcceptedEvent[]): boolean {
+    return journal.hasRoom(events) || (this.#o.whenFull === 'drop-oldest' && this.#makeRoom(journal, events))
+  }
+
+  healed(): void {
+    for (const queue of this.#queues.values()) {
+      for (let event = queue.tail.shift(); event !== undefined; event = queue.tail.shift()) {
+        this.taken(event)
+        this.#forget(event)
+        if (event.segment !== undefined) {
+          queue.disk.push(event.segment.id, event.offset, event.size, event.receivedAt)
+        }
+      }
+    }
+    this.onAvailable()
   }
 
   #pending(events: readonly AcceptedEvent[]): PendingEvent[] {
@@ -229,13 +247,17 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
   }
 
   #secure(events: readonly PendingEvent[], done: () => void): void {
-    const segment = events.find(event => event.segment !== undefined)?.segment
-    if (segment === undefined || this.#journal === undefined) return done()
-    this.#journal.sync(segment, error => {
-      // Written they are; a 503 now would have the sender believe that they will not arrive.
-      if (error) this.#fail(error, 'fdatasync')
-      done()
-    })
+    const journal = this.#journal
+    const segments = new Set(events.flatMap(({ segment }) => segment ?? []))
+    if (segments.size === 0 || journal === undefined) return done()
+    let waiting = segments.size
+    for (const segment of segments) {
+      journal.sync(segment, error => {
+        // Written they are; a 503 now would have the sender believe that they will not arrive.
+        if (error) this.#healing.fail(error, 'fdatasync')
+        if (--waiting === 0) done()
+      })
+    }
   }
 
   /** Decides for events in the journal whether they stay in memory. */
@@ -294,89 +316,37 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner {
     return queue
   }
 
+  /**
+   * Gives up the oldest events that wait until others fit; none, if they never do. What delivery has taken stays in the
+   * journal: it may be in Kafka already, and is not counted as given up.
+   */
   #makeRoom(journal: Journal, events: readonly AcceptedEvent[]): boolean {
-    if (this.#o.whenFull === 'reject') return false
+    if (!journal.canHold(events)) return false
     let given = 0
-    while (!journal.hasRoom(events)) {
-      const dropped = journal.dropOldest()
-      if (dropped === undefined) break
-      for (const queue of this.#queues.values()) {
-        const { events: inMemory, onDisk } = queue.drop(dropped)
-        for (const event of inMemory) {
-          this.taken(event)
-          this.#forget(event)
-          if (event.acknowledgement !== undefined) this.#acknowledgements?.released(event.acknowledgement)
-        }
-        given += inMemory.length + onDisk
-      }
+    for (const segment of [...journal.givable]) {
+      if (journal.hasRoom(events)) break
+      const ids = journal.giveUp(segment)
+      if (ids === undefined) break
+      for (const queue of this.#queues.values()) given += this.#giveUp(journal, queue, ids)
     }
     this.#pendingEvents -= given
     if (given > 0) this.onDropped('queue_full', given)
     return journal.hasRoom(events)
   }
 
-  #fail(error: Error, during: string): void {
-    this.#o.journal.observer.failed(error, during)
-    this.#failing = true
-    this.#tryLater()
-  }
-
-  #tryLater(): void {
-    if (this.#closed) return
-    this.#healing ??= setTimeout(() => {
-      this.#healing = undefined
-      this.#heal()
-    }, RETRY_MS)
-  }
-
-  /** Tries the journal again, and puts into it what was accepted without it. */
-  #heal(): void {
-    if (this.#rejournaling) return this.#tryLater()
-    try {
-      if (this.#journal === undefined) this.#open()
-      const [first] = this.#memoryOnly()
-      this.#journal?.probe(first?.sequence ?? this.#journal.nextSequence())
-    } catch (error) {
-      return this.#fail(error as Error, this.#journal === undefined ? 'open' : 'write')
+  /** @returns how many of the queue's events were in the segment */
+  #giveUp(journal: Journal, queue: JournalQueue, segmentIds: ReadonlySet<number>): number {
+    const { events, places } = queue.drop(segmentIds)
+    for (const event of events) {
+      this.taken(event)
+      this.#forget(event)
+      journal.release(event)
+      if (event.acknowledgement !== undefined) this.#acknowledgements?.givenUp(event.acknowledgement)
     }
-    this.#rejournal(0)
-  }
-
-  #rejournal(already: number): void {
-    const journal = this.#journal
-    if (journal === undefined) return
-    const events: PendingEvent[] = []
-    for (const event of this.#memoryOnly()) if (events.push(event) === REJOURNAL_EVENTS) break
-    if (events.length === 0) return this.#healed(already)
-    if (!journal.hasRoom(events)) return this.#fail(new Error('the journal is full'), 'heal')
-    this.#rejournaling = true
-    journal.append(events, error => {
-      this.#rejournaling = false
-      if (error !== undefined) return this.#fail(error, 'write')
-      for (const event of events) if (event.released) journal.release(event)
-      this.#rejournal(already + events.length)
-    })
-  }
-
-  /** Pending events that are not in the journal, oldest first. */
-  *#memoryOnly(): Iterable<PendingEvent> {
-    for (let node = this.#inMemory.oldest; node !== undefined; node = node.next as PendingEvent | undefined) {
-      if (node.segment === undefined) yield node
+    for (const { segmentId, offset, size } of places) {
+      const place = journal.locate(segmentId, offset)
+      if (place !== undefined) journal.releaseAt(place, size)
     }
-  }
-
-  #healed(rejournaled: number): void {
-    this.#failing = false
-    for (const queue of this.#queues.values()) {
-      for (let event = queue.tail.shift(); event !== undefined; event = queue.tail.shift()) {
-        this.taken(event)
-        this.#forget(event)
-        if (event.segment !== undefined) {
-          queue.disk.push(event.segment.id, event.offset, event.size, event.receivedAt)
-        }
-      }
-    }
-    this.#o.journal.observer.healed(rejournaled)
-    this.onAvailable()
+    return events.length + places.length
   }
 }

@@ -16,12 +16,12 @@ type Write = (
 ) => void
 
 /** Makes writes fail as long as `isBroken`, each after half of what was to be written. */
-function breakWrites(t: TestContext, code: string): { isBroken: boolean; failures: number } {
+function breakWrites(t: TestContext, code: string, onFirst = (): void => {}): { isBroken: boolean; failures: number } {
   const state = { isBroken: true, failures: 0 }
   const write = fs.write.bind(fs) as Write
   t.mock.method(fs, 'write', ((fd, bytes, offset, length, position, done) => {
     if (!state.isBroken) return write(fd, bytes, offset, length, position, done)
-    state.failures++
+    if (state.failures++ === 0) onFirst()
     write(fd, bytes, offset, length >> 1, position, () => done(Object.assign(new Error(code), { code }), 0))
   }) as Write)
   return state
@@ -164,14 +164,16 @@ for (const code of ['ENOSPC', 'EROFS', 'EIO']) {
     const folder = temporaryFolder(t)
     const kept = new Kept(t, { folder })
     await kept.keep(storedEvent('before'))
-    const disk = breakWrites(t, code)
-    const pending = ['1', '2', '3'].map(id => kept.keep(storedEvent(id)))
+    const pending: Promise<boolean>[] = []
+    const disk = breakWrites(t, code, () => pending.push(kept.keep(storedEvent('4'))))
+    pending.push(...['1', '2', '3'].map(id => kept.keep(storedEvent(id))))
     await until('two attempts', () => disk.failures >= 2)
     assert.deepEqual(kept.done, [['before', true]])
     disk.isBroken = false
-    assert.deepEqual(await Promise.all(pending), [true, true, true])
-    assert.deepEqual(await idsIn(folder), ['before', '1', '2', '3'], 'what was half written is gone')
-    assert.match(kept.told.lines[0] ?? '', new RegExp(`^failed ${code} [13] 0$`))
+    assert.deepEqual(await Promise.all(pending), [true, true, true, true])
+    assert.deepEqual(await idsIn(folder), ['before', '1', '2', '3', '4'], 'what was half written is gone')
+    assert.equal((await letterFiles(folder)).length, 2, 'an attempt that failed leaves no file')
+    assert.match(kept.told.lines[0] ?? '', new RegExp(`^failed ${code} 4 0$`))
     assert.equal(kept.deadLetters.bytes, sizeOf(folder))
   })
 }
@@ -193,15 +195,17 @@ test('where what was half written cannot be cut off, the next letter goes into a
 test('a failed fdatasync is no promise: the letters are written again', async t => {
   const folder = temporaryFolder(t)
   const kept = new Kept(t, { folder })
+  await kept.keep(storedEvent('0'))
   let failures = 0
   const fdatasync = fs.fdatasync.bind(fs)
   t.mock.method(fs, 'fdatasync', ((fd, done) => {
     if (failures++ > 0) return fdatasync(fd, done)
-    assert.deepEqual(kept.done, [])
+    assert.deepEqual(kept.done, [['0', true]])
     done(Object.assign(new Error('EIO'), { code: 'EIO' }))
   }) as typeof fs.fdatasync)
   assert.equal(await kept.keep(storedEvent('1')), true)
-  assert.deepEqual(await idsIn(folder), ['1'])
+  assert.deepEqual(await idsIn(folder), ['0', '1'])
+  assert.equal((await letterFiles(folder)).length, 2, 'nobody knows what the kernel made of the first')
   assert.deepEqual(kept.told.lines, ['failed EIO 1 0'])
 })
 

@@ -124,12 +124,14 @@ export class Kept {
   /** Keeps an event, or gives it up. */
   keep(stored: StoredEvent, refusal = TOO_LARGE): Promise<boolean> {
     const id = String(stored.event.attributes.find(({ name }) => name === 'id')?.value)
-    return new Promise(resolve =>
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`nothing was said of ${id} for 10 s`)), 10_000).unref()
       this.deadLetters.keep(stored, refusal, kept => {
+        clearTimeout(timer)
         this.done.push([id, kept])
         resolve(kept)
       })
-    )
+    })
   }
 }
 

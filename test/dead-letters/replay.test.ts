@@ -1,63 +1,12 @@
 import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { LockedFile } from '../../cli/dead-letters/locked-file.ts'
-import { Replay, type ReplayResult, type ReplaySettings } from '../../cli/dead-letters/replay.ts'
+import { test } from 'node:test'
 import { idOf } from '../../cli/dead-letters/selection.ts'
-import { decodeLetter } from '../../sidecar/dead-letters/letter.ts'
 import { letterFiles, linesOf } from '../../sidecar/dead-letters/read.ts'
-import { JudgingProducer, kafkaError } from './judging-producer.ts'
+import { kafkaError } from './judging-producer.ts'
 import { idsIn, Kept, storedEvent, temporaryFolder } from './letters.ts'
-
-/** A folder with these dead letters, in several files. */
-async function folderWith(t: TestContext, ids: readonly string[]): Promise<string> {
-  const folder = temporaryFolder(t)
-  const kept = new Kept(t, { folder, maxBytes: 20_000 })
-  for (const id of ids) await kept.keep(storedEvent(id))
-  await kept.deadLetters.close()
-  return folder
-}
-
-interface Replayed {
-  readonly result: ReplayResult
-  readonly printed: string
-  readonly producer: JudgingProducer<number>
-  /** Ids of the events that Kafka took. */
-  readonly taken: string[]
-}
-
-async function replay(
-  folder: string,
-  settings: Partial<ReplaySettings> = {},
-  prepare: (producer: JudgingProducer<number>) => void = () => {}
-): Promise<Replayed> {
-  let printed = ''
-  const replaying = new Replay({
-    folder,
-    isMeant: () => true,
-    topic: undefined,
-    format: undefined,
-    keep: false,
-    ensureTopic: undefined,
-    print: text => {
-      printed += text
-      return Promise.resolve()
-    },
-    patienceMs: 300,
-    ...settings
-  })
-  const producer = new JudgingProducer<number>((token, error) => replaying.onReport(token, error))
-  prepare(producer)
-  const polling = setInterval(() => producer.poll(), 1)
-  try {
-    const result = await replaying.run(producer)
-    return { result, printed, producer, taken: producer.taken.map(({ key }) => String(key)) }
-  } finally {
-    clearInterval(polling)
-  }
-}
+import { folderWith, replay } from './replaying.ts'
 
 const TEN = Array.from({ length: 10 }, (_, i) => `event-${i}`)
 
@@ -189,95 +138,6 @@ test('a file that cannot be written again is left as it was, and said so', async
     fs.readdirSync(folder).filter(name => name.endsWith('.tmp')),
     []
   )
-})
-
-test('a file in the hands of another replay is left out, and counts as not sent', async t => {
-  const folder = await folderWith(t, ['1'])
-  const other = await LockedFile.open(folder, (await letterFiles(folder))[0] ?? '')
-  const { result, printed } = await replay(folder)
-  assert.deepEqual(result, { delivered: 0, refused: 0, unsent: 1, unremoved: 0 })
-  assert.match(printed, /is being written by another process/)
-  await other?.close()
-  assert.equal((await replay(folder)).result.delivered, 1)
-})
-
-test('a sidecar that keeps letters while they are replayed: each is delivered once and none is lost', async t => {
-  const folder = temporaryFolder(t)
-  const kept = new Kept(t, { folder, maxBytes: 400_000 })
-  const ids = Array.from({ length: 150 }, (_, i) => String(i))
-  let isWriting = true
-  const writing = (async () => {
-    for (const id of ids) {
-      assert.equal(await kept.keep(storedEvent(id)), true)
-      // Now and then the two meet within a write, now and then between two.
-      if (Number(id) % 3 === 0) await sleep(Number(id) % 4)
-    }
-    isWriting = false
-  })()
-  const taken: string[] = []
-  let rounds = 0
-  while (isWriting) {
-    taken.push(...(await replay(folder, { isMeant: letter => Number(idOf(letter)) % 5 !== 0 })).taken)
-    rounds++
-  }
-  await writing
-  taken.push(...(await replay(folder)).taken)
-  assert.ok(rounds > 3, `${rounds} rounds`)
-  assert.deepEqual(
-    taken.sort((a, b) => Number(a) - Number(b)),
-    ids
-  )
-  assert.deepEqual(fs.readdirSync(folder), [])
-})
-
-test('a sidecar goes on in a new file when a replay holds the one it wrote, and after a replay changed it', async t => {
-  const folder = temporaryFolder(t)
-  const kept = new Kept(t, { folder })
-  await kept.keep(storedEvent('1'))
-  const [first = ''] = await letterFiles(folder)
-  const file = await LockedFile.open(folder, first)
-  assert.equal(file?.isTaken, false)
-  await kept.keep(storedEvent('2'))
-  assert.deepEqual([(await letterFiles(folder)).length, await idsIn(folder)], [2, ['1', '2']])
-  await file?.replace([])
-  await file?.close()
-  assert.deepEqual(await idsIn(folder), ['2'])
-  await kept.keep(storedEvent('3'))
-  assert.equal((await letterFiles(folder)).length, 1, 'its own file is as it left it')
-  const [own = ''] = await letterFiles(folder)
-  const changed = await LockedFile.open(folder, own)
-  const [, third] = [...linesOf(changed?.content ?? Buffer.alloc(0))]
-  await changed?.replace([third?.bytes ?? Buffer.alloc(0)])
-  await changed?.close()
-  await kept.keep(storedEvent('4'))
-  assert.deepEqual(await idsIn(folder), ['3', '4'])
-  for (const name of await letterFiles(folder)) {
-    for (const { bytes } of linesOf(fs.readFileSync(join(folder, name))))
-      assert.equal(typeof decodeLetter(bytes), 'object')
-  }
-})
-
-test('a file that was replaced between being opened and being locked is not written to', async t => {
-  const folder = temporaryFolder(t)
-  const kept = new Kept(t, { folder })
-  await kept.keep(storedEvent('1'))
-  const [name = ''] = await letterFiles(folder)
-  const open = fs.open.bind(fs) as (...args: unknown[]) => void
-  let replaced = false
-  t.mock.method(fs, 'open', ((path: string, flags: string, mode: number, done: (error: null, fd: number) => void) => {
-    open(path, flags, mode, (error: null, fd: number) => {
-      if (path === join(folder, name) && flags === 'r+') {
-        // The same size, so that nothing but the identity tells the two apart.
-        fs.copyFileSync(path, `${path}.tmp`)
-        fs.renameSync(`${path}.tmp`, path)
-        replaced = true
-      }
-      done(error, fd)
-    })
-  }) as unknown as typeof fs.open)
-  assert.equal(await kept.keep(storedEvent('2')), true)
-  assert.ok(replaced)
-  assert.deepEqual(await idsIn(folder), ['1', '2'])
 })
 
 test('a file in which a crash left no whole letter is removed', async t => {

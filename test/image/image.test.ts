@@ -143,7 +143,6 @@ describe('the container image', { skip: withoutImageTools }, () => {
       container = await Container.start(engine, image, '1000680000:0', {
         KAFKA_BROKERS: kafka.brokers,
         KAFKA_TOPIC: topic,
-        INFERENCE_LOGGER_DURABILITY: 'memory',
         INFERENCE_LOGGER_CREATE_TOPICS: 'false',
         // Nothing sends while it stops: its default would only be waited for.
         INFERENCE_LOGGER_DRAIN_IDLE: '500ms'
@@ -187,6 +186,13 @@ describe('the container image', { skip: withoutImageTools }, () => {
       assert.equal(envelope['type'], 'request')
       assert.equal(envelope['id'], event.id)
       assert.deepEqual(envelope['payload'], JSON.parse(event.body.toString()))
+    })
+
+    it('keeps its journal where it may write', async () => {
+      const metrics = await (await fetch('http://127.0.0.1:9481/metrics')).text()
+      assert.match(metrics, /^inference_logger_journal_failing 0$/m)
+      assert.match(metrics, /^inference_logger_journal_limit_bytes [1-9]/m)
+      await container.exec('test', '-s', '/var/lib/inference-logger/lock')
     })
 
     it('ends with 0 on SIGTERM, well within its grace period', async t => {

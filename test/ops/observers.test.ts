@@ -78,10 +78,12 @@ test('an error without a code is counted under a name of its own', () => {
   assert.match(log[0]?.msg ?? '', /^the journal does not work \(the journal is full\); events/)
 })
 
-test('a journal that works again: what was wrong is over, and a line says so', () => {
+test('a journal that works again: what was wrong is over, and a line says so', t => {
+  t.mock.timers.enable({ apis: ['Date'] })
   const { observers, log } = observe()
   observers.journal.failed(systemError('EIO'), 'open')
   const since = observers.journal.problem?.since
+  t.mock.timers.tick(5000)
   observers.journal.failed(systemError('ENOSPC'), 'write')
   assert.deepEqual([observers.journal.problem?.during, observers.journal.problem?.since], ['write', since])
   observers.journal.healed(42)

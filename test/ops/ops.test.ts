@@ -128,6 +128,7 @@ test('/status says why a journal does not work, and since when', async t => {
   assert.equal(journal.failing['during'], 'open')
   assert.ok(Math.abs(Date.parse(journal.failing['since'] ?? '') - Date.now()) < 10_000)
   assert.equal((await sidecar.get('/readyz')).status, 200)
+  assert.match(await sidecar.scrape(), /^inference_logger_journal_failing 1$/m)
 })
 
 test('metrics that fail are a 500, and the server goes on', async t => {

@@ -83,7 +83,8 @@ for (const [how, make] of FAR_TOO_LARGE) {
 }
 
 test('413 with a body that never ends: the connection is closed all the same', async t => {
-  const [receiver, client] = await connected(t)
+  const receiver = await TestReceiver.start(t, { maxEventBytes: LIMIT })
+  const client = await receiver.connect(undefined, true)
   client.write(post('', CHUNKED))
   const endless = setInterval(() => client.write(`3e8\r\n${'x'.repeat(1000)}\r\n`), 5)
   t.after(() => clearInterval(endless))

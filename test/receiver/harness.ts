@@ -73,8 +73,8 @@ export class TestReceiver {
   }
 
   /** Connects to it; closed when the test ends. */
-  async connect(address = this.addresses[0] ?? ''): Promise<RawClient> {
-    const client = await RawClient.open(address)
+  async connect(address = this.addresses[0] ?? '', allowHalfOpen = false): Promise<RawClient> {
+    const client = await RawClient.open(address, allowHalfOpen)
     this.#test.after(() => client.close())
     return client
   }

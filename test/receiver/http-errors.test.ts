@@ -79,11 +79,14 @@ test('regression: 400 for malformed HTTP reaches a sender that goes on sending, 
 // node:http looks for slow requests every five seconds, so these wait that long, together.
 test('slow requests are answered 408 and closed', { concurrency: true }, async t => {
   const receiver = await TestReceiver.start(t, { requestTimeout: 600 })
-  const [headers, body, unused, idle] = await Promise.all(Array.from({ length: 4 }, () => receiver.connect()))
-  assert.ok(headers && body && unused && idle)
+  const [headers, body, refused, unused, idle] = await Promise.all(Array.from({ length: 5 }, () => receiver.connect()))
+  assert.ok(headers && body && refused && unused && idle)
   headers.write('POST / HTTP/1.1\r\nHost: localhost\r\n')
   body.write(post('', { 'Content-Length': '10' }))
   body.write('half')
+  // Twice as much as is taken: refused at once, and the rest is waited for.
+  refused.write(post('', { 'Content-Length': '20000' }))
+  assert.equal((await refused.next()).status, 413)
   idle.write(post('{}'))
   assert.equal((await idle.next()).status, 200)
   await Promise.all([
@@ -95,6 +98,7 @@ test('slow requests are answered 408 and closed', { concurrency: true }, async t
       body.write('a half')
       await body.closed
     }),
+    t.test('the rest of a body that was refused', () => assertClosedWith(refused, 'request_timeout', 8000)),
     t.test('a connection on which nothing was asked is closed without an answer', async () => {
       await unused.closed
       assert.equal(unused.leftOver, '')
@@ -104,6 +108,6 @@ test('slow requests are answered 408 and closed', { concurrency: true }, async t
     idle.write(post('{}'))
     assert.equal((await idle.next()).status, 200)
   })
-  assert.deepEqual(receiver.rejected, ['request_timeout', 'request_timeout'])
+  assert.deepEqual(receiver.rejected, ['event_too_large', 'request_timeout', 'request_timeout', 'request_timeout'])
   assert.equal(receiver.store.pendingEvents, 2)
 })

@@ -36,9 +36,11 @@ export class RawClient {
     })
   }
 
-  static async open(address: string): Promise<RawClient> {
+  /** @param allowHalfOpen goes on sending when the other side has ended its half */
+  static async open(address: string, allowHalfOpen = false): Promise<RawClient> {
     const colon = address.lastIndexOf(':')
-    const socket = connect(Number(address.slice(colon + 1)), address.slice(0, colon).replace(/[[\]]/g, ''))
+    const [host, port] = [address.slice(0, colon).replace(/[[\]]/g, ''), Number(address.slice(colon + 1))]
+    const socket = connect({ host, port, allowHalfOpen })
     await once(socket, 'connect')
     return new RawClient(socket)
   }

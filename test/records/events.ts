@@ -23,7 +23,8 @@ export function recordOf(
   event: CloudEvent,
   format: RecordFormat,
   key: KeySource = 'id',
-  maxEventBytes = 1000
+  maxEventBytes = 1000,
+  replayed = false
 ): KafkaRecord {
-  return buildRecord({ event, topic: 'a-topic' }, { format, key, maxEventBytes })
+  return buildRecord({ event, topic: 'a-topic', replayed }, { format, key, maxEventBytes })
 }

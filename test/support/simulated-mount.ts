@@ -1,6 +1,7 @@
 import { dirname } from 'node:path/posix'
 import type { BytesCallback, DoneCallback, FileSystem } from '../../sidecar/journal/file-system.ts'
-import { errorOf, type Call, type SimulatedDisk } from './simulated-disk.ts'
+import type { SimulatedDisk } from './simulated-disk.ts'
+import { errorOf, type Call } from './simulated-error.ts'
 import { SimulatedFile } from './simulated-file.ts'
 
 interface OpenFile {
@@ -77,7 +78,8 @@ export class SimulatedMount implements FileSystem {
   }
 
   writeSync(fd: number, bytes: Buffer, offset: number, length: number, position: number): number {
-    const { file, path } = this.#writable('write', fd)
+    const { file, path, isWritable } = this.#used('write', fd)
+    if (!isWritable) throw errorOf('EBADF', 'write', path)
     const fitting = this.#disk.fitting(file, position, length)
     try {
       this.#count('write', path)
@@ -114,7 +116,8 @@ export class SimulatedMount implements FileSystem {
   }
 
   ftruncateSync(fd: number, length: number): void {
-    const { file, path } = this.#writable('truncate', fd)
+    const { file, path, isWritable } = this.#used('truncate', fd)
+    if (!isWritable) throw errorOf('EINVAL', 'truncate', path)
     this.#count('truncate', path)
     file.truncate(length)
   }
@@ -173,12 +176,6 @@ export class SimulatedMount implements FileSystem {
     if (open !== undefined) return open
     this.#disk.violations.push(`${call} of descriptor ${fd}, which is not open`)
     throw errorOf('EBADF', call, String(fd))
-  }
-
-  #writable(call: Call, fd: number): OpenFile {
-    const open = this.#used(call, fd)
-    if (!open.isWritable) throw errorOf('EBADF', call, open.path)
-    return open
   }
 
   #assertFile(call: Call, path: string): void {
