@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { openBenchKafka } from './kafka.ts'
 import { Ledger, LoadGenerator, measure } from './measure.ts'
+import { measureOutage } from './outage.ts'
 import { peakRssBytes } from './process-stats.ts'
 import { profileSidecar } from './profile.ts'
 import { printable, summarize, type SinkFigures } from './report.ts'
@@ -19,6 +20,7 @@ interface Options {
   against?: string
   againstUrl?: string
   profile: boolean
+  outage?: number
   json: boolean
 }
 
@@ -57,6 +59,11 @@ const options = new Command('bench')
   .option('--node-args <args>', "node's arguments for the sidecar, divided by blanks", '')
   .option('--against <command>', 'another HTTP sink to measure beside them; {brokers} is replaced')
   .option('--against-url <url>', 'where that sink takes events')
+  .option(
+    '--outage <seconds>',
+    'instead: load with Kafka away for so long or until the journal is full, SIGKILL, and the replay; --durability journal',
+    positive
+  )
   .option('--profile', "instead: where the sidecar's main thread spends its time under load", false)
   .option('--json', 'print every round as JSON', false)
   .parse()
@@ -77,7 +84,9 @@ const sidecarOptions = {
   nodeArgs: options.nodeArgs.split(' ').filter(arg => arg !== '')
 }
 try {
-  if (options.profile) console.log(await profileSidecar(sidecarOptions, load, order))
+  if (options.outage !== undefined) {
+    console.log(await measureOutage(sidecarOptions, load, options.outage, options.connections))
+  } else if (options.profile) console.log(await profileSidecar(sidecarOptions, load, order))
   else await compare()
 } catch (error) {
   console.error(error)

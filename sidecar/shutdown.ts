@@ -12,6 +12,8 @@ export interface DrainOptions {
   readonly drainIdleMs: number
   /** ms for everything */
   readonly gracePeriodMs: number
+  /** ms that a reply may take which a sender waits for, at most */
+  readonly replyMs: number
 }
 
 /** How a drain ended. */
@@ -32,13 +34,13 @@ const FLUSH_MS = 5000
  * counted by ourselves: librdkafka's own flush and disconnect lose delivery reports.
  */
 export async function drain(options: DrainOptions): Promise<DrainResult> {
-  const { receiver, store, logger, drainIdleMs, gracePeriodMs } = options
+  const { receiver, store, logger, drainIdleMs, gracePeriodMs, replyMs } = options
   const start = performance.now()
   const elapsed = (): number => performance.now() - start
   const acceptUntil = gracePeriodMs - Math.min(FLUSH_MS, gracePeriodMs / 2)
   // Idle time counts from the signal: a model that was quiet before may still get its last requests.
   while (elapsed() < acceptUntil && Math.min(receiver.idleMs, elapsed()) < drainIdleMs) await sleep(CHECK_MS)
-  await receiver.stop(Math.max(0, Math.min(1000, gracePeriodMs - elapsed())))
+  await receiver.stop(Math.max(0, Math.min(replyMs, gracePeriodMs - elapsed())))
   while (store.pendingEvents > 0 && elapsed() < gracePeriodMs) await sleep(CHECK_MS)
   const undelivered = store.pendingEvents
   const lost = store.volatileEvents

@@ -35,6 +35,9 @@ interface ReportCallbacks<T> {
   readonly onFatal: (error: KafkaError) => void
 }
 
+/** ms that a reply may take at the end of the process, beside what it waits for Kafka. */
+const REPLY_MS = 1000
+
 /** ms between two bursts in durability `kafka`. */
 const KAFKA_BURST_MS = 1
 
@@ -182,7 +185,8 @@ export class Sidecar {
       store: this.#store,
       logger: this.#logger,
       drainIdleMs: this.#config.drainIdle,
-      gracePeriodMs: this.#config.gracePeriod
+      gracePeriodMs: this.#config.gracePeriod,
+      replyMs: REPLY_MS + (this.#config.durability === 'kafka' ? this.#config.ackTimeout : 0)
     })
     await this.#close()
     return result

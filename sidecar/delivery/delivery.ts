@@ -209,6 +209,7 @@ export class Delivery {
     if (error !== undefined) return this.#failed(delivery, error, false)
     this.#producers.delivered()
     delivery.lane.succeeded(delivery, this.#now())
+    this.#window.acknowledged()
     this.#settle(delivery)
     this.#d.store.release(delivery.stored)
     this.#d.observer.delivered(delivery.stored, (Date.now() - delivery.stored.receivedAt) / 1000)

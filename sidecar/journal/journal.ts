@@ -238,14 +238,16 @@ export class Journal {
   /**
    * Reads bytes of a segment.
    * @param length at most; fewer come at the end of what is written
+   * @param memory to read into, if it is large enough
    */
   read(
     segment: Segment,
     offset: number,
     length: number,
-    done: (error: NodeJS.ErrnoException | null, bytes: Buffer) => void
+    done: (error: NodeJS.ErrnoException | null, bytes: Buffer) => void,
+    memory?: Buffer
   ): void {
-    readSegment(this.#o.fs, segment, offset, length, () => this.#segments.closeIfIdle(segment), done)
+    readSegment(this.#o.fs, segment, offset, length, memory, () => this.#segments.closeIfIdle(segment), done)
   }
 
   /** Waits until everything written to a segment is on the device. */

@@ -17,12 +17,17 @@ export function readSync(fs: FileSystem, fd: number, bytes: Buffer): Buffer {
 
 /**
  * Reads a file whole, through the thread pool.
+ * @param bufferOf gives the memory for so many bytes
  * @throws {NodeJS.ErrnoException}
  */
-export async function readWhole(fs: FileSystem, path: string): Promise<Buffer> {
+export async function readWhole(
+  fs: FileSystem,
+  path: string,
+  bufferOf: (bytes: number) => Buffer = bytes => Buffer.allocUnsafeSlow(bytes)
+): Promise<Buffer> {
   const fd = fs.openSync(path, 'r')
   try {
-    const bytes = Buffer.allocUnsafeSlow(fs.sizeSync(fd))
+    const bytes = bufferOf(fs.sizeSync(fd))
     let at = 0
     while (at < bytes.length) {
       const read = await readSome(fs, fd, bytes, at)

@@ -44,9 +44,15 @@ export async function recoverSegments(options: RecoveryOptions): Promise<void> {
   const { observer, segments, now } = options
   const start = now()
   let events = 0
+  // One for all: what the garbage collector is told of too late would be the whole journal.
+  let kept = Buffer.alloc(0)
+  const bufferOf = (bytes: number): Buffer => {
+    if (bytes > kept.length) kept = Buffer.allocUnsafeSlow(bytes)
+    return kept.subarray(0, bytes)
+  }
   for (const segment of segments) {
     if (options.stopped()) return
-    const bytes = await readPatiently(options, segment)
+    const bytes = await readPatiently(options, segment, bufferOf)
     if (options.stopped()) return
     if (bytes === undefined) continue
     events += recoverSegment(options, segment, bytes)
@@ -94,11 +100,15 @@ function cut(fs: FileSystem, segment: Segment, length: number): void {
 }
 
 /** @returns undefined when the disk does not give it; it stays where it is, and the next start tries again */
-async function readPatiently(options: RecoveryOptions, segment: Segment): Promise<Buffer | undefined> {
+async function readPatiently(
+  options: RecoveryOptions,
+  segment: Segment,
+  bufferOf: (bytes: number) => Buffer
+): Promise<Buffer | undefined> {
   const { fs, observer } = options
   for (let attempt = 1; ; attempt++) {
     try {
-      return await readWhole(fs, segment.path)
+      return await readWhole(fs, segment.path, bufferOf)
     } catch (error) {
       observer.failed(error as NodeJS.ErrnoException, 'read')
       if (attempt === ATTEMPTS || options.stopped()) {

@@ -13,6 +13,7 @@ export function saveReleases(fs: FileSystem, segment: Segment): boolean {
   const bytes = encodeReleases(segment.salt, segment.unsaved())
   try {
     const fd = openCompanion(fs, segment)
+    segment.hasCompanion = true
     try {
       // An entry of which only a part was written would hide all that come after it: the next try begins where this did.
       for (let at = 0; at < bytes.length;) {
@@ -44,6 +45,7 @@ function openCompanion(fs: FileSystem, segment: Segment): number {
 export function loadReleases(fs: FileSystem, segment: Segment): ReleasedRanges {
   try {
     const fd = fs.openSync(segment.releasedPath, 'r')
+    segment.hasCompanion = true
     try {
       const bytes = Buffer.alloc(fs.sizeSync(fd))
       const ranges = decodeReleases(segment.salt, readSync(fs, fd, bytes))

@@ -3,6 +3,7 @@ import type { Segment } from './segment.ts'
 
 /**
  * Reads bytes of a segment, at most as many as were written.
+ * @param memory to read into, if it is large enough
  * @param idle called when the descriptor is not used any more
  */
 export function readSegment(
@@ -10,10 +11,15 @@ export function readSegment(
   segment: Segment,
   offset: number,
   length: number,
+  memory: Buffer | undefined,
   idle: () => void,
   done: (error: NodeJS.ErrnoException | null, bytes: Buffer) => void
 ): void {
-  const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, segment.bytes - offset)))
+  const bytesThere = Math.max(0, Math.min(length, segment.bytes - offset))
+  const buffer =
+    memory !== undefined && bytesThere <= memory.length
+      ? memory.subarray(0, bytesThere)
+      : Buffer.allocUnsafeSlow(bytesThere)
   let fd: number
   try {
     fd = segment.fd ??= fs.openSync(segment.path, 'r')

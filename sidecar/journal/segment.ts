@@ -44,7 +44,9 @@ export class Segment {
   fd: number | undefined
   /** Bytes written completely, header included. */
   bytes: number
-  /** Size of the companion file. */
+  /** Whether there is a companion file; one that could not be written may be empty. */
+  hasCompanion = false
+  /** Size of the companion file, as far as its entries count. */
   releasedBytes = 0
   /** Records that were written and not released. */
   live = 0

@@ -204,7 +204,7 @@ export class Segments {
   }
 
   /** The companion goes last: alone it means nothing, but without it everything is pending. */
-  #unlink({ path, releasedPath, releasedBytes, bytes }: Segment): void {
+  #unlink({ path, releasedPath, hasCompanion, bytes }: Segment): void {
     const { fs, onRemoveFailed } = this.#o
     // One that was never written to leaves its name to the next at once.
     if (bytes <= SEGMENT_HEADER_BYTES) return this.#unlinkEmpty(path)
@@ -216,7 +216,7 @@ export class Segments {
     fs.unlink(path, error => {
       // What cannot be removed is delivered again by the next start: no loss, and nothing to be done about it here.
       if (error) onRemoveFailed(error)
-      else if (releasedBytes > 0) return fs.unlink(releasedPath, ended)
+      else if (hasCompanion) return fs.unlink(releasedPath, ended)
       ended()
     })
   }

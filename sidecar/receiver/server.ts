@@ -10,6 +10,7 @@ const KEEP_ALIVE_MS = 120_000
 /** Node's 16 KiB would refuse KServe's metadata header when a client sends large headers of its own. */
 const MAX_HEADER_BYTES = 64 * 1024
 const CHECK_INTERVAL_MS = 5000
+const IDLE_CHECK_MS = 20
 
 /** Limits of the receiver's HTTP servers. */
 export interface ReceiverLimits {
@@ -92,8 +93,11 @@ export class ReceiverServer {
         if (!server.listening) return
         const closed = new Promise(resolve => server.close(resolve))
         server.closeIdleConnections()
+        // A connection whose last reply comes from now on is idle only then, and node:http does not look again.
+        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
         const timer = setTimeout(() => server.closeAllConnections(), timeoutMs)
         await closed
+        clearInterval(idle)
         clearTimeout(timer)
       })
     )

@@ -6,6 +6,7 @@ import { decodeRecord } from '../journal/payload.ts'
 import type { Segment } from '../journal/segment.ts'
 import type { JournalQueue } from './journal-queue.ts'
 import { PendingEvent } from './pending-event.ts'
+import type { AcceptedEvent } from './store.ts'
 
 /** What reading back asks of the store. */
 export interface ReaderOwner {
@@ -37,6 +38,8 @@ export class DiskReader {
   readonly #owner: ReaderOwner
   readonly #observer: JournalObserver
   readonly #retries = new Set<NodeJS.Timeout>()
+  /** Read into by one queue at a time: what a read leaves is garbage that V8 hardly feels, and collects late. */
+  #memory: Buffer | undefined = Buffer.allocUnsafeSlow(READ_BYTES)
   #stopped = false
 
   constructor(owner: ReaderOwner, observer: JournalObserver) {
@@ -54,7 +57,10 @@ export class DiskReader {
     const place = journal.locate(next.segmentId, next.offset)
     if (place === undefined) return this.#giveUp(queue, journal)
     queue.reading = true
-    journal.read(place.segment, place.offset, Math.max(next.size, READ_BYTES), (error, bytes) => {
+    const memory = this.#memory
+    this.#memory = undefined
+    const read = (error: NodeJS.ErrnoException | null, bytes: Buffer): void => {
+      this.#memory ??= memory
       queue.reading = false
       if (this.#stopped) return
       if (error !== null || bytes.length < next.size) {
@@ -67,7 +73,8 @@ export class DiskReader {
       queue.failedReads = 0
       this.#takeFrom(queue, journal, place.segment, place.offset, bytes)
       this.#owner.available()
-    })
+    }
+    journal.read(place.segment, place.offset, Math.max(next.size, READ_BYTES), read, memory)
   }
 
   #hasEnough(queue: JournalQueue): boolean {
@@ -94,7 +101,7 @@ export class DiskReader {
       let event: PendingEvent
       try {
         const { accepted, sequence } = decodeRecord(bytes, at)
-        event = new PendingEvent(accepted, sequence, replayed)
+        event = new PendingEvent(ownData(accepted, bytes), sequence, replayed)
       } catch {
         // It was whole when it was written, or when the start read it.
         const file = basename(segment.path)
@@ -137,4 +144,11 @@ export class DiskReader {
     if (place !== undefined) journal.releaseAt(place, next.size)
     this.#owner.unreadable()
   }
+}
+
+/** The memory that was read into is used again: what an event has of it is copied. */
+function ownData(accepted: AcceptedEvent, bytes: Buffer): AcceptedEvent {
+  const { attributes, data } = accepted.event
+  if (data.buffer !== bytes.buffer || bytes.byteLength > READ_BYTES) return accepted
+  return { ...accepted, event: { attributes, data: Buffer.from(data) } }
 }

@@ -30,7 +30,7 @@ export interface JournalState {
 }
 
 /** Most of memory's bound that is used for reading ahead: enough for seconds of delivery, and reading is cheap. */
-const READ_AHEAD_BYTES = 4 * 1024 * 1024
+const READ_AHEAD_BYTES = 1024 * 1024
 
 /**
  * Durabilities `journal`, `fsync` and `kafka`: what is pending is on disk, and as much of it in memory as delivery is

@@ -102,3 +102,25 @@ test('a topic that backs off does not hold up another, nor does one that fails f
   assert.equal(harness.store.pendingEvents, 50)
   harness.assertConserved()
 })
+
+test('until Kafka acknowledges something, little is in flight; then the window opens, and closes when all is delivered', async t => {
+  const harness = await DeliveryHarness.start(t)
+  harness.accept(texts(2000))
+  await harness.burst()
+  assert.equal(harness.delivery.inFlightRecords, 256, 'Kafka may be away: what is in flight is in memory twice')
+  harness.accept(texts(3, 'other'), 'other')
+  await harness.burst()
+  assert.equal(harness.delivery.inFlightRecords, 257, 'a topic with nothing in flight does not wait')
+  for (let i = 0; i < 2; i++) {
+    harness.producer.reportAll()
+    await harness.burst()
+  }
+  assert.ok(harness.delivery.inFlightRecords > 450, `${harness.delivery.inFlightRecords} in flight`)
+  while (harness.store.pendingEvents > 0) {
+    harness.producer.reportAll()
+    await harness.burst()
+  }
+  harness.accept(texts(1000, 'again'))
+  await harness.burst()
+  assert.equal(harness.delivery.inFlightRecords, 256)
+})

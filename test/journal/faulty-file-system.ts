@@ -71,8 +71,13 @@ export class FaultyFileSystem implements FileSystem {
   }
 
   letGo(): void {
+    this.letGoFrom(0)
+  }
+
+  /** The same, but for those that began to wait first. */
+  letGoFrom(first: number): void {
     this.#held.clear()
-    for (const go of this.#waiting.splice(0)) go()
+    for (const go of this.#waiting.splice(first)) go()
   }
 
   count(call: Call, path = /./): number {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { SEGMENT_HEADER_BYTES, segmentName } from '../../sidecar/journal/format.ts'
+import { segmentName } from '../../sidecar/journal/format.ts'
 import { Journal } from '../../sidecar/journal/journal.ts'
 import { decodeRecord } from '../../sidecar/journal/payload.ts'
 import { eventOf } from './arbitraries.ts'
@@ -225,32 +225,33 @@ describe('syncing a segment', () => {
   })
 })
 
-describe('giving up the oldest segment', () => {
-  test('makes its records meaningless, one segment at a time', async t => {
-    const directory = directoryFor(t)
-    const { journal } = openJournal(t, directory, { segmentBytes: 1024 })
-    const records = await writeRecords(journal, 10)
-    const first = records[0]
-    assert.ok(first?.segment)
-    const { segment, offset } = first
-    assert.deepEqual([...(journal.dropOldest() ?? [])], [segment.id])
-    assert.equal(journal.locate(segment.id, offset), undefined)
-    const left = records.filter(record => record.segment !== segment)
-    journal.release(first)
-    await journal.close()
-    assert.deepEqual(sequencesIn(directory), sequencesOf(left))
-  })
-
-  test('can be the one that is written to, and another is begun', async t => {
+describe('giving up a segment', () => {
+  test('seals the one that is written to, so that it goes with its last record', async t => {
     const directory = directoryFor(t)
     const { journal } = openJournal(t, directory)
-    await writeRecords(journal, 2)
-    assert.ok(journal.dropOldest())
-    assert.equal(journal.dropOldest(), undefined)
-    assert.equal(journal.bytes, 0)
-    await writeRecords(journal, 1)
-    assert.ok(journal.bytes > SEGMENT_HEADER_BYTES)
+    const records = await writeRecords(journal, 2)
+    const segment = records[0]?.segment
+    assert.ok(segment)
+    assert.deepEqual(journal.givable, [segment])
+    assert.deepEqual([...(journal.giveUp(segment) ?? [])], [segment.id])
+    for (const record of records) journal.release(record)
+    assert.deepEqual([journal.bytes, journal.segments], [0, 0])
+    const [next] = await writeRecords(journal, 1)
     await until(() => sequencesIn(directory).length === 1)
+    assert.deepEqual(sequencesIn(directory), [next?.sequence])
+  })
+
+  test('does not happen while it is written to', async t => {
+    const { journal, fs: disk } = openJournal(t, directoryFor(t), { fsync: true })
+    const [record] = await writeRecords(journal, 1)
+    assert.ok(record?.segment)
+    disk.hold('sync')
+    const writing = writeRecords(journal, 1)
+    await turns()
+    assert.equal(journal.giveUp(record.segment), undefined)
+    disk.letGo()
+    await writing
+    assert.ok(journal.giveUp(record.segment))
   })
 
   test('does not happen while what earlier runs left is still read', async t => {
@@ -260,8 +261,8 @@ describe('giving up the oldest segment', () => {
     await first.journal.close()
     const { journal } = openJournal(t, directory)
     const finding = recovered(journal)
-    assert.equal(journal.dropOldest(), undefined)
+    assert.deepEqual(journal.givable, [])
     assert.equal((await finding).length, 1)
-    assert.ok(journal.dropOldest())
+    assert.equal(journal.givable.length, 1)
   })
 })

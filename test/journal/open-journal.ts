@@ -146,5 +146,7 @@ export async function turns(count = 20): Promise<void> {
 
 /** Size of all files in a directory. */
 export function bytesIn(directory: string): number {
-  return fs.readdirSync(directory).reduce((sum, name) => sum + fs.statSync(join(directory, name)).size, 0)
+  return fs
+    .readdirSync(directory)
+    .reduce((sum, name) => sum + (fs.statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0), 0)
 }

@@ -110,6 +110,20 @@ describe('released records', () => {
     })
   }
 
+  test('go with their segment, also where they could not be written', async t => {
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const directory = directoryFor(t)
+    const { journal, fs: disk } = openJournal(t, directory)
+    const records = await writeRecords(journal, 2)
+    release(journal, records, 1)
+    disk.fail('write', 'ENOSPC', { path: /released$/, written: 1 })
+    t.mock.timers.tick(1000)
+    assert.deepEqual(segmentsIn(directory, '.released'), [1])
+    release(journal, records, 2)
+    await journal.close()
+    assert.deepEqual(fs.readdirSync(directory), [])
+  })
+
   test('are noted whole, where a write is short', async t => {
     t.mock.timers.enable({ apis: ['setInterval'] })
     const directory = directoryFor(t)

@@ -82,7 +82,6 @@ describe('segments', () => {
     await turns()
     journal.release(first)
     t.mock.timers.tick(1000)
-    assert.equal(journal.dropOldest(), undefined)
     disk.letGo()
     await second
     assert.deepEqual(sequencesIn(directory), [1, 2])
@@ -140,7 +139,6 @@ describe('segments', () => {
       { arbitrary: fc.record({ release: fc.nat() }), weight: 4 },
       fc.constant({ second: true }),
       fc.constant({ reopen: true }),
-      fc.constant({ drop: true }),
       fc.record({ fail: fc.constantFrom('write', 'truncate', 'open', 'unlink' as const), written: fc.nat(300) })
     )
     await fc.assert(
@@ -149,64 +147,51 @@ describe('segments', () => {
         const open = (): ReturnType<typeof openJournal> =>
           openJournal({ after: () => {} } as never, directory, { ...SMALL, maxBytes: 8 * 1024 })
         let { journal, fs: disk } = open()
-        let pending: { sequence: number; release: () => void; place: () => object | undefined }[] = []
-        let gone = 0
+        let exact = true
+        let pending: { sequence: number; release: () => void }[] = []
         try {
           for (const one of operations) {
             if ('write' in one) {
               const records = Array.from({ length: one.write }, () => recordFor(journal))
               const error = await written(journal, ...records).catch((failed: unknown) => failed)
-              const { journal: writer } = { journal }
+              const writer = journal
               if (error === undefined) {
                 for (const record of records) {
-                  const [id, offset] = [record.segment?.id ?? 0, record.offset]
-                  pending.push({
-                    sequence: record.sequence,
-                    release: () => writer.release(record),
-                    place: () => writer.locate(id, offset)
-                  })
+                  pending.push({ sequence: record.sequence, release: () => writer.release(record) })
                 }
               }
             } else if ('release' in one) {
               const [released] = pending.splice(one.release % Math.max(1, pending.length), 1)
               released?.release()
             } else if ('second' in one) t.mock.timers.tick(1000)
-            else if ('drop' in one) {
-              journal.dropOldest()
-              const kept = pending.filter(({ place }) => place() !== undefined)
-              gone += pending.length - kept.length
-              pending = kept
-            } else if ('fail' in one) {
+            else if ('fail' in one) {
               // A file that cannot be removed is not counted: told, and out of reach.
               if (one.fail === 'unlink') continue
-              disk.fail(one.fail, 'EIO', { times: 1, written: one.written })
+              disk.fail(one.fail, 'EIO', { times: 1, written: one.written, path: /journal$/ })
+              if (one.fail === 'truncate') exact = false
             } else {
               disk.heal()
               await journal.close()
               ;({ journal, fs: disk } = open())
               const found = await recovered(journal)
-              const expected = pending.map(({ sequence }) => sequence)
-              assert.deepEqual([...new Set(sequencesOf(found))].sort(byNumber), expected.sort(byNumber))
+              const foundSequences = new Set(sequencesOf(found))
+              for (const { sequence } of pending) assert.ok(foundSequences.has(sequence), `${sequence} is there`)
+              // A write that failed, and could not be taken back, may show.
+              if (exact) assert.equal(found.length, pending.length)
+              exact = true
               pending = found.map(({ segment, offset, size, sequence }) => ({
                 sequence,
-                release: () => journal.releaseAt({ segment, offset }, size),
-                place: () => journal.locate(segment.id, offset)
+                release: () => journal.releaseAt({ segment, offset }, size)
               }))
             }
             await turns(4)
-            if (!('fail' in one)) {
-              await until(
-                () => journal.bytes === bytesIn(directory) || disk.log.some(line => line.startsWith('truncate')),
-                `${journal.bytes} bytes`
-              )
-            }
+            if (exact) await until(() => journal.bytes === bytesIn(directory), `${journal.bytes} bytes`)
             assert.ok(journal.bytes >= 0)
           }
           disk.heal()
           for (const { release } of pending) release()
           await journal.close()
           assert.equal(journal.bytes, 0)
-          assert.ok(gone >= 0)
           assert.equal(disk.open.size, 0)
         } finally {
           fs.rmSync(directory, { recursive: true })
@@ -216,5 +201,3 @@ describe('segments', () => {
     )
   })
 })
-
-const byNumber = (a: number, b: number): number => a - b

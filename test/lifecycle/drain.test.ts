@@ -36,6 +36,7 @@ class Scene {
       },
       store: this.#store(),
       logger: createLogger('trace', 'test', { write }),
+      replyMs: 1000,
       ...options
     })
     return [result, this.elapsed]

@@ -35,6 +35,11 @@ async function leftBehind(
   return { ...opened, directory }
 }
 
+/** Sets off reading. */
+function ask(store: OpenStore['store']): void {
+  for (const queue of store.queues()) queue.peek()
+}
+
 const reads = ({ fs: disk }: OpenStore): number => disk.count('read', SEGMENT)
 
 describe('reading back', () => {
@@ -49,6 +54,7 @@ describe('reading back', () => {
     const opened = await leftBehind(t, 300, { memoryMaxBytes: 100_000, bytes: 2000 })
     const { store } = opened
     await take(store, 1)
+    await turns(200)
     const before = [reads(opened), store.pendingBytes]
     const [queue] = store.queues()
     for (let asked = 0; asked < 50; asked++) {
@@ -93,7 +99,7 @@ describe('reading back', () => {
   test('an error is tried again each second, and costs nothing when it passes', async t => {
     const { store, fs: disk, told, dropped } = await leftBehind(t, 5)
     disk.fail('read', 'EIO', { times: 4 })
-    store.queues()[Symbol.iterator]().next().value?.peek()
+    ask(store)
     await turns()
     await seconds(t, 4)
     assert.deepEqual(numbersOf(await deliver(store, 5)), range(1, 5))
@@ -104,7 +110,7 @@ describe('reading back', () => {
   test('an event that the disk does not give in five attempts is given up and counted, and the next one is read', async t => {
     const { store, fs: disk, dropped } = await leftBehind(t, 3)
     disk.fail('read', 'EIO', { times: 5 })
-    store.queues()[Symbol.iterator]().next().value?.peek()
+    ask(store)
     await turns()
     await seconds(t, 5)
     assert.deepEqual(dropped, { journal_unreadable: 1 })
@@ -118,7 +124,7 @@ describe('reading back', () => {
   test('an error that says nothing about the file never costs an event', async t => {
     const { store, fs: disk, told, dropped } = await leftBehind(t, 3)
     disk.fail('open', 'EMFILE')
-    store.queues()[Symbol.iterator]().next().value?.peek()
+    ask(store)
     await seconds(t, 12)
     assert.equal(told.filter(line => line === 'failed read EMFILE').length, 13)
     assert.deepEqual(dropped, {})
@@ -143,7 +149,7 @@ describe('reading back', () => {
     const { store, directory, dropped } = await leftBehind(t, 2)
     fs.rmSync(join(directory, segmentName(segmentsIn(directory)[0] ?? 0)))
     await append(store, [3])
-    store.queues()[Symbol.iterator]().next().value?.peek()
+    ask(store)
     await seconds(t, 15)
     assert.deepEqual(dropped, { journal_unreadable: 2 })
     assert.deepEqual(numbersOf(await deliver(store, 1)), [3])
@@ -161,17 +167,14 @@ describe('reading back', () => {
     }
     const { segments } = store.journal
     assert.ok(segments >= 5)
-    const events = numbersOf(await take(store, 1, 'slow'))
     disk.hold('read')
-    for (const queue of store.queues()) queue.peek()
-    await turns()
-    assert.ok(disk.waiting > 0)
-    const held = disk.waiting
+    const events = numbersOf(await take(store, 1, 'slow'))
+    await until(() => disk.waiting === 1, 'the reading of the next events')
     t.mock.timers.tick(1000)
-    await turns()
-    assert.equal(disk.waiting, held + 1, 'compaction reads, too')
-    disk.letGo()
+    await until(() => disk.waiting === 2, 'the compaction’s')
+    disk.letGoFrom(1)
     await until(() => store.journal.segments < segments)
+    disk.letGo()
     events.push(...numbersOf(await take(store, 5, 'slow')))
     assert.deepEqual(events, range(1, 6))
   })
@@ -179,7 +182,7 @@ describe('reading back', () => {
   test('nothing is read after the end', async t => {
     const opened = await leftBehind(t, 3)
     opened.fs.fail('read', 'EIO')
-    opened.store.queues()[Symbol.iterator]().next().value?.peek()
+    ask(opened.store)
     await turns()
     await opened.store.close()
     const before = reads(opened)

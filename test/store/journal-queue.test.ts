@@ -122,22 +122,29 @@ describe('a queue of the journal', () => {
     assert.equal(owner.fills, 1)
   })
 
-  test('gives up what is at its front in certain segments, wherever that is', () => {
+  test('gives up the events of a segment, in memory and on disk', () => {
     const { queue } = setUp()
     queue.push(pending(1, 1))
     queue.push(pending(2, 2))
-    queue.push(pending(3, 3))
     queue.recovered.push(2, 4, 10, 0)
     queue.recovered.push(4, 5, 10, 0)
-    const { events, onDisk } = queue.drop(new Set([1, 2]))
+    const { events, places } = queue.drop(new Set([1, 2]))
     assert.deepEqual(
       events.map(({ sequence }) => sequence),
       [1, 2]
     )
-    assert.equal(onDisk, 1)
-    assert.equal(queue.waiting, 2)
-    assert.equal(queue.memoryBytes, queue.peek()?.bytes)
-    assert.deepEqual(queue.drop(new Set([9])), { events: [], onDisk: 0 })
+    assert.deepEqual(places, [{ segmentId: 2, offset: 4, size: 10 }])
+    assert.deepEqual([queue.waiting, queue.memoryBytes], [1, 0])
+    assert.deepEqual(queue.drop(new Set([9])), { events: [], places: [] })
+  })
+
+  test('gives up nothing that has something older before it', () => {
+    const { queue } = setUp()
+    queue.push(pending(1, 1))
+    queue.push(pending(2, 2))
+    queue.disk.push(2, 3, 10, 0)
+    assert.deepEqual(queue.drop(new Set([2])), { events: [], places: [] })
+    assert.equal(queue.waiting, 3)
   })
 
   test('gives up what was written after it had waited in memory only', () => {
@@ -145,7 +152,7 @@ describe('a queue of the journal', () => {
     queue.disk.push(1, 1, 10, 0)
     queue.push(pending(2, 1))
     queue.push(pending(3))
-    const { events, onDisk } = queue.drop(new Set([1]))
-    assert.deepEqual([events.length, onDisk, queue.waiting], [1, 1, 1])
+    const { events, places } = queue.drop(new Set([1]))
+    assert.deepEqual([events.length, places.length, queue.waiting], [1, 1, 1])
   })
 })
