@@ -135,7 +135,9 @@ export class Delivery {
       if (lane.inFlight > 0) topicInFlight ??= lane.topic
     }
     this.#producers.watch(topicInFlight, now)
-    return waiting > 0 || this.#window.records > 0
+    const more = waiting > 0 || this.#window.records > 0
+    if (!more) this.#window.rest()
+    return more
   }
 
   #laneOf(queue: TopicQueue): Lane {

@@ -66,7 +66,11 @@ export class Window {
   remove(charge: number): void {
     this.#bytes -= charge
     this.#records--
-    if (this.#records === 0) this.#opened = FIRST_RECORDS
+  }
+
+  /** Everything was delivered: what was learnt may not hold the next time. */
+  rest(): void {
+    this.#opened = FIRST_RECORDS
   }
 
   /** Kafka has acknowledged a record. Call before {@link remove}. */

@@ -178,7 +178,10 @@ describe('compaction', () => {
     disk.hold('read')
     t.mock.timers.tick(1000)
     await until(() => disk.waiting === 1)
-    const gone = kept.splice(2, 1)
+    disk.letGo()
+    disk.hold('read')
+    await until(() => disk.waiting === 1, 'the reading of the second segment')
+    const gone = [...kept.splice(2, 1), ...kept.splice(0, 1)]
     for (const record of gone) journal.release(record)
     disk.letGo()
     await until(() => journal.segments === 1)

@@ -125,7 +125,9 @@ export function sequencesIn(directory: string): number[] {
   const sequences: number[] = []
   for (const name of fs.readdirSync(directory).sort()) {
     if (!name.endsWith('.journal')) continue
-    scanSegment(fs.readFileSync(join(directory, name)), ({ sequence }) => sequences.push(sequence))
+    const path = join(directory, name)
+    // A segment that is being removed may be gone by now.
+    if (fs.existsSync(path)) scanSegment(fs.readFileSync(path), ({ sequence }) => sequences.push(sequence))
   }
   return sequences
 }

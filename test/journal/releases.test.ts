@@ -32,6 +32,18 @@ describe('released records', () => {
     assert.deepEqual(await pendingAfterCrash(t, directory), [3, 6])
   })
 
+  test('are noted once', async t => {
+    t.mock.timers.enable({ apis: ['setInterval'] })
+    const { journal, fs: disk } = openJournal(t, directoryFor(t))
+    const records = await writeRecords(journal, 4)
+    release(journal, records, 1)
+    t.mock.timers.tick(1000)
+    const calls = disk.count('write')
+    t.mock.timers.tick(5000)
+    assert.equal(disk.count('open', /released/), 2, 'tried, made')
+    assert.equal(disk.count('write'), calls)
+  })
+
   test('are noted at the end', async t => {
     const directory = directoryFor(t)
     const { journal } = openJournal(t, directory)
