@@ -35,6 +35,13 @@ interface ReportCallbacks<T> {
   readonly onFatal: (error: KafkaError) => void
 }
 
+/** What is in flight cannot be given up: a window as large as the journal would leave `drop-oldest` nothing to drop. */
+const IN_FLIGHT_SHARE = 1 / 4
+
+function inFlightBytes({ durability, inFlightMaxBytes, journalMaxBytes }: Config): number {
+  return durability === 'memory' ? inFlightMaxBytes : Math.min(inFlightMaxBytes, journalMaxBytes * IN_FLIGHT_SHARE)
+}
+
 /** ms that a reply may take at the end of the process, beside what it waits for Kafka. */
 const REPLY_MS = 1000
 
@@ -95,7 +102,7 @@ export class Sidecar {
       createProducer: callbacks => this.#createProducer(properties, callbacks),
       ensureTopic,
       deadLetter: (stored, refusal, done) => this.#deadLetters.keep(stored, refusal, done),
-      inFlightMaxBytes: config.inFlightMaxBytes,
+      inFlightMaxBytes: inFlightBytes(config),
       inFlightMaxRecords: config.inFlightMaxRecords,
       stallTimeoutMs: config.stallTimeout,
       // Where a sender waits for Kafka, so does its next event.

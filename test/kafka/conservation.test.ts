@@ -56,7 +56,7 @@ test(
     assert.ok(most > 100, `the outage was seen: at most ${most} pending`)
 
     const tooBig = [...accepted].filter(number => bytesOf(number) === big)
-    assert.equal(end.get('inference_logger_events_dropped_total{reason="record_too_large"}'), tooBig.length)
+    assert.equal(end.get('inference_logger_events_dead_lettered_total{reason="record_too_large"}'), tooBig.length)
     assert.equal(end.get('inference_logger_events_received_total{type="request"}'), count / 2)
     assert.equal(end.get('inference_logger_events_received_total{type="response"}'), count / 2)
     const { numbers } = numbersIn(await cluster.consume('counted'), bytesOf)

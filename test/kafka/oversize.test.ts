@@ -14,7 +14,7 @@ describe('an event that the topic’s max.message.bytes does not admit', { skip:
   })
   after(() => kafka.close())
 
-  test('is dropped by itself, counted and logged; the events around it arrive', async t => {
+  test('is set aside by itself, counted and logged; the events around it arrive', async t => {
     const topic = kafka.newTopicName('oversize')
     await kafka.createTopic(topic, { config: { 'max.message.bytes': String(topicLimit) } })
     const sidecar = await SidecarProcess.start({
@@ -41,13 +41,14 @@ describe('an event that the topic’s max.message.bytes does not admit', { skip:
       'nothing is pending',
       found => found.get('inference_logger_events_pending') === 0
     )
-    assert.equal(metrics.get('inference_logger_events_dropped_total{reason="record_too_large"}'), 1)
-    assert.equal(total(metrics, 'inference_logger_events_dropped_total'), 1)
+    assert.equal(metrics.get('inference_logger_events_dead_lettered_total{reason="record_too_large"}'), 1)
+    assert.equal(total(metrics, 'inference_logger_events_dead_lettered_total'), 1)
+    assert.equal(total(metrics, 'inference_logger_events_dropped_total'), 0)
     assert.equal(total(metrics, 'inference_logger_events_delivered_total'), small.length)
     assert.ok(sidecar.logs.some(line => /warn|error/.test(line.level) && JSON.stringify(line).includes(topic)))
   })
 
-  test('is dropped also when it is alone, and events go on flowing', async t => {
+  test('is set aside also when it is alone, and events go on flowing', async t => {
     const topic = kafka.newTopicName('oversize-alone')
     await kafka.createTopic(topic, { config: { 'max.message.bytes': String(topicLimit) } })
     const sidecar = await SidecarProcess.start({ KAFKA_BROKERS: kafka.bootstrap, KAFKA_TOPIC: topic })
@@ -56,7 +57,7 @@ describe('an event that the topic’s max.message.bytes does not admit', { skip:
     t.after(() => sender.close())
 
     assert.equal(await sender.send(makeEvent(0, { bytes: big })), 200)
-    await sidecar.waitFor('it is dropped', metrics => total(metrics, 'inference_logger_events_dropped_total') === 1)
+    await sidecar.waitFor('it is set aside', metrics => total(metrics, 'inference_logger_events_dead_lettered_total') === 1)
     assert.equal(await sender.send(makeEvent(1)), 200)
     assert.deepEqual(numbersIn(await kafka.consume(topic, { atLeast: 1 })).numbers, new Set([1]))
   })

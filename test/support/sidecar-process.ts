@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:http'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
@@ -38,6 +39,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 process.once('exit', killAll)
 
+function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'inference-logger-sidecar-'))
+}
+
 function killAll(): void {
   for (const child of running) child.kill('SIGKILL')
 }
@@ -54,12 +59,15 @@ export class SidecarProcess {
   #opsUrl = ''
 
   private constructor(env: Record<string, string>, { command = 'sidecar', nodeArguments = [] }: SpawnOptions) {
+    // The default is one for the whole machine, and dead letters are kept in every durability.
+    const folder = env['INFERENCE_LOGGER_JOURNAL_DIR'] === undefined ? temporaryFolder() : undefined
     const child = spawn(process.execPath, [...nodeArguments, mainScript(), command], {
       env: {
         ...inherited(),
         INFERENCE_LOGGER_LISTEN: '127.0.0.1:0',
         INFERENCE_LOGGER_OPS_LISTEN: '127.0.0.1:0',
         INFERENCE_LOGGER_DURABILITY: 'memory',
+        ...(folder === undefined ? {} : { INFERENCE_LOGGER_JOURNAL_DIR: folder }),
         ...env
       },
       stdio: ['ignore', 'pipe', 'pipe']
@@ -72,6 +80,7 @@ export class SidecarProcess {
       child.once('error', error => (this.#errors += error.message))
       child.once('close', (code, signal) => {
         running.delete(child)
+        if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
         resolve({ code, signal })
       })
     })
