@@ -83,8 +83,6 @@ export function producerProperties(options: ProducerOptions): KafkaProperties {
       'linger.ms': 2,
       'reconnect.backoff.ms': 100,
       'reconnect.backoff.max.ms': 5000,
-      // For so long a topic that is gone may be back as it was; ours are made anew, and librdkafka holds its records until then.
-      'topic.metadata.propagation.max.ms': 5000,
       'socket.keepalive.enable': true,
       // A leader that hangs is given up after this long, and its partitions' new leaders are looked up. The default of 60 s
       // held records back for 50 s although another leader was elected after 3.

@@ -115,7 +115,8 @@ test('until Kafka acknowledges something, little is in flight; then the window o
     harness.producer.reportAll()
     await harness.burst()
   }
-  assert.ok(harness.delivery.inFlightRecords > 450, `${harness.delivery.inFlightRecords} in flight`)
+  const opened: number = harness.delivery.inFlightRecords
+  assert.ok(opened > 450, `${opened} in flight`)
   while (harness.store.pendingEvents > 0) {
     harness.producer.reportAll()
     await harness.burst()

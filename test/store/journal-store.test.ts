@@ -188,6 +188,36 @@ describe('memory', () => {
     assert.deepEqual(events, range(1, 100))
   })
 
+  test('is not taken by what comes while earlier runs’ events are still read', async t => {
+    const directory = directoryFor(t)
+    const first = openStore(t, directory, MEMORY)
+    await appendEach(first.store, range(1, 5), LARGE)
+    await first.store.close()
+    const { store, fs: disk } = openStore(t, directory, MEMORY)
+    disk.hold('read')
+    await appendEach(store, range(6, 50), LARGE)
+    assert.equal(store.pendingBytes, 0)
+    disk.letGo()
+    await until(() => !store.isRecovering)
+    assert.deepEqual(numbersOf(await deliver(store, 50)), range(1, 50))
+  })
+
+  test('that events took while the journal failed is free again when they are in it', async t => {
+    t.mock.timers.enable(TIMERS)
+    const { store, fs: disk } = openStore(t, directoryFor(t), MEMORY)
+    await appendEach(store, range(1, 30), LARGE)
+    disk.fail('write', 'EIO')
+    assert.deepEqual(new Set(await appendEach(store, range(31, 36), LARGE)), new Set(['stored']))
+    const before = store.pendingBytes
+    disk.heal()
+    await seconds(t)
+    assert.ok(store.pendingBytes < before)
+    assert.deepEqual(numbersOf(await deliver(store, 36)), range(1, 36))
+    await appendEach(store, range(1, 8), LARGE)
+    const [first] = await take(store, 1)
+    assert.equal(store.pendingBytes, 8 * (first?.bytes ?? 0), 'all of them stay in memory')
+  })
+
   // Requests that waited for a disk that hangs filled memory up to the journal's bound.
   test('is the bound of what waits to be written', async t => {
     const { store, fs: disk } = openStore(t, directoryFor(t), {
@@ -617,6 +647,35 @@ describe('durability kafka', () => {
     await until(() => first.outcome === 'stored')
     assert.equal(opened.store.journal.failing, true)
     assert.ok(opened.told.includes('failed fdatasync EIO'))
+  })
+
+  test('a sync that fails while the journal is being put right does not have events written twice', async t => {
+    t.mock.timers.enable(TIMERS)
+    const opened = openStore(t, directoryFor(t), { ...kafka, journal: { fsync: true } })
+    const { store, fs: disk, clock } = opened
+    const first = sent(opened, 1)
+    await until(() => store.pendingEvents === 1)
+    disk.fail('write', 'EIO')
+    sent(opened, 2)
+    await until(() => store.journal.failing)
+    disk.heal()
+    disk.hold('sync')
+    await seconds(t)
+    assert.equal(disk.waiting, 1, 'the second event is being written')
+    clock.ms += 2000
+    await seconds(t)
+    assert.equal(disk.waiting, 2, 'the first reply waits no longer')
+    disk.fail('sync', 'EIO', { times: 1 })
+    disk.letGoFrom(1)
+    await until(() => first.outcome === 'stored')
+    await seconds(t, 3)
+    disk.letGo()
+    await until(() => store.volatileEvents === 0)
+    await seconds(t, 3)
+    await until(() => !store.journal.failing)
+    await deliver(store, 2)
+    await seconds(t)
+    assert.deepEqual([store.journal.bytes, store.pendingEvents], [0, 0])
   })
 
   test('events that are given up are answered, and say nothing about Kafka', async t => {

@@ -239,7 +239,8 @@ function inherited(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !notInherited.test(name)))
 }
 
-function mainScript(): string {
+/** The built program's entry point. */
+export function mainScript(): string {
   let folder = import.meta.dirname
   while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder)
   return join(folder, 'dist', 'cli', 'main.js')

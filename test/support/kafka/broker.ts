@@ -24,19 +24,20 @@ export interface BrokerOptions {
  */
 export class Broker {
   readonly #options: BrokerOptions
-  readonly #dataFolder: string
+  /** Where the logs of its partitions are. */
+  readonly dataFolder: string
   #child: ChildProcess | undefined
   #exited: Promise<void> = Promise.resolve()
 
   constructor(options: BrokerOptions) {
     this.#options = options
-    this.#dataFolder = join(options.folder, 'data')
-    mkdirSync(this.#dataFolder, { recursive: true })
+    this.dataFolder = join(options.folder, 'data')
+    mkdirSync(this.dataFolder, { recursive: true })
     // What `kafka-storage format` writes, without the two seconds of a JVM of its own; no bootstrap.checkpoint means
     // the newest metadata version.
     const directoryId = Buffer.alloc(16, options.id + 1).toString('base64url')
     writeFileSync(
-      join(this.#dataFolder, 'meta.properties'),
+      join(this.dataFolder, 'meta.properties'),
       `version=1\ncluster.id=${options.clusterId}\nnode.id=${options.id}\ndirectory.id=${directoryId}\n`
     )
   }
@@ -116,7 +117,7 @@ export class Broker {
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
       'controller.listener.names': 'CONTROLLER',
       'inter.broker.listener.name': 'PLAINTEXT',
-      'log.dirs': this.#dataFolder,
+      'log.dirs': this.dataFolder,
       'auto.create.topics.enable': 'false',
       'offsets.topic.replication.factor': '1',
       'offsets.topic.num.partitions': '1',

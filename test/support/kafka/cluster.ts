@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -105,6 +105,14 @@ export class KafkaCluster extends Kafka {
   /** What must not outlive the process: the running brokers' process ids and the folder of all data. */
   get owned(): { processes: number[]; folder: string } {
     return { processes: this.#brokers.flatMap(({ pid }) => pid ?? []), folder: this.#folder }
+  }
+
+  /**
+   * Whether broker `id` has a partition's log. A topic that is deleted, and that nobody can see any more, is written to
+   * all the same until its logs are gone, which takes a busy broker some time.
+   */
+  hasLog(id: number, topic: string, partition: number): boolean {
+    return existsSync(join(this.#broker(id).dataFolder, `${topic}-${partition}`))
   }
 
   /** What broker `id` last logged, warnings and errors only. */

@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DiskFault, Mount, withoutDiskFaults, withoutMounts } from '../support/faults/disk.ts'
+import { freePorts, KafkaCluster, withoutOwnKafka } from '../support/kafka/index.ts'
+import { type Load, Trial } from '../support/oracle/index.ts'
+import { type Metrics, SidecarProcess, total } from '../support/sidecar-process.ts'
+
+const idle: Load = { connections: 1, paceMs: 100 }
+const underLoad: Load = { connections: 5, paceMs: 3 }
+const loads = [
+  ['idle', idle],
+  ['under load', underLoad]
+] as const
+
+const failing = (metrics: Metrics): boolean => metrics.get('inference_logger_journal_failing') === 1
+const healthy = (metrics: Metrics): boolean => metrics.get('inference_logger_journal_failing') === 0
+
+let kafka: KafkaCluster
+/** Settings with which the sidecar finds no Kafka. */
+let absent: Record<string, string>
+
+before(async () => {
+  if (withoutOwnKafka) return
+  kafka = await KafkaCluster.start()
+  const [nowhere] = await freePorts(1)
+  absent = { KAFKA_BROKERS: `127.0.0.1:${nowhere}` }
+})
+after(() => (kafka as KafkaCluster | undefined)?.close())
+
+async function prepare(t: TestContext, env: Record<string, string>, journalDir?: string): Promise<Trial> {
+  const trial = await Trial.prepare({
+    kafka,
+    topics: 2,
+    maxBytes: 60_000,
+    env: { INFERENCE_LOGGER_JOURNAL_SEGMENT_BYTES: '64Ki', ...env },
+    ...(journalDir === undefined ? {} : { journalDir })
+  })
+  t.after(() => trial.close())
+  return trial
+}
+
+const faults = [
+  { name: 'writes fail with ENOSPC', set: { write: 'ENOSPC', create: 'ENOSPC' } },
+  { name: 'the disk fills up in the middle of a write', set: { 'short-write': 'ENOSPC', create: 'ENOSPC' } },
+  { name: 'a write is cut off and its beginning cannot be taken back', set: { 'short-write': 'EIO', truncate: 'EIO' } },
+  { name: 'writes fail with EIO', set: { write: 'EIO' } },
+  { name: 'no new segment can be made', set: { create: 'ENOSPC' } },
+  { name: 'fdatasync fails', set: { sync: 'EIO' }, env: { INFERENCE_LOGGER_DURABILITY: 'fsync' } }
+] as const
+
+describe('a disk that fails', { skip: withoutOwnKafka || withoutDiskFaults, timeout: 300_000, concurrency: 3 }, () => {
+  for (const { name, set, ...others } of faults) {
+    const env = 'env' in others ? others.env : {}
+    for (const [how, load] of loads) {
+      test(`${name}, ${how}: with policy memory events are taken, and journaled when it heals`, async t => {
+        const trial = await prepare(t, env)
+        const { victim, issuer } = trial
+        const fault = new DiskFault(victim.journalDir)
+        t.after(() => fault.close())
+        const process = await victim.start({ ...fault.env, ...absent })
+        issuer.start(load)
+        await sleep(400)
+        fault.set(set)
+        await process.waitFor('the failure is seen', failing)
+        await sleep(700)
+        const during = await process.metrics()
+        assert.equal((await process.get('/readyz')).status, 200)
+        assert.ok(total(during, 'inference_logger_events_bypassed_journal_total') > 0)
+        assert.ok(total(during, 'inference_logger_journal_errors_total') > 0)
+        fault.clear()
+        await process.waitFor('it heals', healthy)
+        await sleep(300)
+        await issuer.stop()
+        await victim.kill()
+        const { refused, unanswered } = await trial.conclude()
+        assert.deepEqual({ refused, unanswered }, { refused: 0, unanswered: 0 })
+      })
+
+      test(`${name}, ${how}: with policy reject nothing is answered 200 that is not safe`, async t => {
+        const trial = await prepare(t, { INFERENCE_LOGGER_WHEN_JOURNAL_FAILS: 'reject', ...env })
+        const { victim, issuer } = trial
+        const fault = new DiskFault(victim.journalDir)
+        t.after(() => fault.close())
+        const process = await victim.start({ ...fault.env, ...absent })
+        issuer.start(load)
+        await sleep(400)
+        fault.set(set)
+        await process.waitFor('the failure is seen', failing)
+        await sleep(50)
+        const accepted = issuer.issued.tally('accepted')
+        await sleep(600)
+        assert.equal(issuer.issued.tally('accepted'), accepted, 'no 200 while the journal fails')
+        assert.equal((await process.get('/readyz')).status, 200)
+        await issuer.stop()
+        await victim.kill()
+        // The next start finds the disk as bad.
+        const next = await victim.start({ ...fault.env, ...absent })
+        issuer.start(load)
+        await sleep(500)
+        assert.equal((await next.get('/readyz')).status, 200)
+        fault.clear()
+        await next.waitFor('it heals', healthy)
+        const healed = issuer.issued.tally('accepted')
+        await sleep(300)
+        assert.ok(issuer.issued.tally('accepted') > healed, 'events are taken again')
+        await issuer.stop()
+        await victim.kill()
+        const { unanswered } = await trial.conclude()
+        assert.equal(unanswered, 0)
+        assert.deepEqual([...issuer.issued.refusals.keys()], [503])
+      })
+    }
+  }
+
+  test('segments that cannot be removed are delivered a second time, and nothing else', async t => {
+    const trial = await prepare(t, {})
+    const { victim, issuer } = trial
+    const fault = new DiskFault(victim.journalDir)
+    t.after(() => fault.close())
+    await victim.start(fault.env)
+    fault.set({ unlink: 'EIO' })
+    issuer.start(underLoad)
+    await sleep(1500)
+    await issuer.stop()
+    await victim.drained()
+    assert.equal((await victim.process.get('/readyz')).status, 200)
+    await victim.kill()
+    assert.ok(trial.segments.length > 0)
+    const { refused } = await trial.conclude()
+    assert.equal(refused, 0)
+  })
+
+  test('events that cannot be read back for some seconds arrive when they can', async t => {
+    const trial = await prepare(t, { INFERENCE_LOGGER_MEMORY_MAX_BYTES: '1Mi' })
+    const { victim, issuer } = trial
+    await kafka.createTopic(trial.source.topics[0] ?? '')
+    const fault = new DiskFault(victim.journalDir)
+    t.after(() => fault.close())
+    // The other topic's events wait on disk.
+    await victim.start({ ...fault.env, KAFKA_TOPIC_REPLICATION_FACTOR: '5' })
+    issuer.start(underLoad)
+    await victim.process.waitFor('more waits than memory holds', metrics => {
+      return (metrics.get('inference_logger_journal_bytes') ?? 0) > 2 * 1024 * 1024
+    })
+    fault.set({ read: 'EIO' })
+    await kafka.createTopic(trial.source.topics[1] ?? '')
+    await sleep(2500)
+    assert.ok(total(await victim.process.metrics(), 'inference_logger_journal_errors_total') > 0, 'reading has failed')
+    fault.clear()
+    const { refused } = await trial.conclude()
+    assert.equal(refused, 0)
+  })
+
+  test('a journal that cannot be read at the start is delivered once it can', async t => {
+    const trial = await prepare(t, {})
+    const { victim, issuer } = trial
+    const { fault, backlog } = await backlogBehindFault(t, trial, { read: 'EIO' })
+    const process = await victim.start(fault.env)
+    assert.equal((await process.get('/readyz')).status, 200)
+    issuer.start(idle)
+    await process.waitFor('the failure is seen', failing)
+    await sleep(500)
+    fault.clear()
+    await process.waitFor('it heals', healthy)
+    const { replayed } = await trial.conclude()
+    assert.equal(replayed, backlog)
+  })
+
+  test('segments that cannot be read whole at the start stay, and are delivered by a later one', async t => {
+    const trial = await prepare(t, {})
+    const { victim, issuer } = trial
+    const { fault, backlog } = await backlogBehindFault(t, trial, { 'bulk-read': 'EIO' })
+    const process = await victim.start(fault.env)
+    issuer.start(idle)
+    const setAside = /journal_quarantined_total\{what="segment"\}/
+    await process.waitFor('some are set aside', metrics => {
+      return [...metrics].some(([sample, value]) => setAside.test(sample) && value > 0)
+    })
+    assert.equal((await process.get('/readyz')).status, 200)
+    await issuer.stop()
+    await victim.kill()
+    fault.clear()
+    const { replayed } = await trial.conclude({ allowGivenUp: setAside })
+    assert.ok(replayed >= backlog, `${replayed} of ${backlog}`)
+  })
+
+  /** Some events in the journal of a sidecar that was killed, and a disk that does not give them. */
+  async function backlogBehindFault(
+    t: TestContext,
+    { victim, issuer }: Trial,
+    set: Parameters<DiskFault['set']>[0]
+  ): Promise<{ fault: DiskFault; backlog: number }> {
+    const fault = new DiskFault(victim.journalDir)
+    t.after(() => fault.close())
+    await victim.start(absent)
+    await issuer.sendOneByOne(100)
+    await victim.kill()
+    fault.set(set)
+    return { fault, backlog: issuer.issued.tally('accepted') }
+  }
+})
+
+describe('a journal on 4 MiB', { skip: withoutOwnKafka || withoutMounts, timeout: 300_000 }, () => {
+  for (const policy of ['memory', 'reject'] as const) {
+    test(`is full with Kafka away, and with policy ${policy} loses nothing by kills before and after`, async t => {
+      const mount = new Mount('4m')
+      t.after(() => mount.close())
+      const trial = await prepare(t, { INFERENCE_LOGGER_WHEN_JOURNAL_FAILS: policy }, mount.folder)
+      const { victim, issuer } = trial
+      const process = await victim.start(absent)
+      issuer.start(underLoad)
+      await process.waitFor('the disk is full', failing)
+      assert.equal((await process.get('/readyz')).status, 200)
+      if (policy === 'reject') {
+        // On the full disk.
+        await issuer.stop()
+        await victim.kill()
+        await victim.start(absent)
+        issuer.start(underLoad)
+        await sleep(500)
+        assert.equal((await victim.process.get('/readyz')).status, 200)
+      } else {
+        await sleep(500)
+      }
+      mount.remount('size=64m')
+      await victim.process.waitFor('more room heals it', healthy)
+      await sleep(300)
+      await issuer.stop()
+      await victim.kill()
+      const { refused, unanswered } = await trial.conclude()
+      assert.equal(unanswered, 0)
+      if (policy === 'memory') assert.equal(refused, 0)
+      else assert.deepEqual([...issuer.issued.refusals.keys()], [503])
+    })
+  }
+
+  test('is full and is emptied by Kafka alone', async t => {
+    const mount = new Mount('4m')
+    t.after(() => mount.close())
+    const trial = await prepare(t, { INFERENCE_LOGGER_WHEN_JOURNAL_FAILS: 'reject' }, mount.folder)
+    const { victim, issuer } = trial
+    await victim.start(absent)
+    issuer.start(underLoad)
+    await victim.process.waitFor('the disk is full', failing)
+    await issuer.stop()
+    await victim.kill()
+    await victim.start()
+    await victim.process.waitFor('it heals', healthy)
+    await trial.conclude()
+  })
+
+  test('is read-only for a while', async t => {
+    const mount = new Mount('64m')
+    t.after(() => mount.close())
+    const trial = await prepare(t, {}, mount.folder)
+    const { victim, issuer } = trial
+    mount.remount('ro')
+    await victim.start()
+    issuer.start(underLoad)
+    await victim.process.waitFor('the failure is seen', failing)
+    await victim.process.waitFor('events are delivered all the same', metrics => {
+      return total(metrics, 'inference_logger_events_delivered_total') > 50
+    })
+    assert.equal((await victim.process.get('/readyz')).status, 200)
+    mount.remount('rw')
+    await victim.process.waitFor('it heals', healthy)
+    await issuer.stop()
+    const { refused, unanswered } = await trial.conclude()
+    assert.deepEqual({ refused, unanswered }, { refused: 0, unanswered: 0 })
+  })
+})
+
+describe('a journal’s directory', { skip: withoutOwnKafka, timeout: 300_000 }, () => {
+  function folder(t: TestContext): string {
+    const path = mkdtempSync(join(tmpdir(), 'inference-logger-place-'))
+    t.after(() => rmSync(path, { recursive: true, force: true }))
+    return path
+  }
+
+  test('that is missing is made, with its parents', async t => {
+    const trial = await prepare(t, {}, join(folder(t), 'some', 'where'))
+    await trial.victim.start()
+    assert.ok(healthy(await trial.victim.process.metrics()))
+    await trial.conclude()
+  })
+
+  for (const policy of ['memory', 'reject'] as const) {
+    test(`that is a file: with policy ${policy} the sidecar runs, and journals once the file is gone`, async t => {
+      const place = join(folder(t), 'journal')
+      writeFileSync(place, 'a file')
+      const trial = await prepare(t, { INFERENCE_LOGGER_WHEN_JOURNAL_FAILS: policy }, place)
+      const { victim, issuer } = trial
+      const process = await victim.start()
+      assert.ok(failing(await process.metrics()))
+      assert.equal((await process.get('/readyz')).status, 200)
+      const statuses = await issuer.sendOneByOne(5)
+      assert.deepEqual(new Set(statuses), new Set([policy === 'memory' ? 200 : 503]))
+      assert.ok(process.logs.some(line => line.level === 'error' && JSON.stringify(line).includes(place)))
+      rmSync(place)
+      await process.waitFor('it heals', healthy)
+      issuer.start(underLoad)
+      await sleep(500)
+      await issuer.stop()
+      await victim.kill()
+      await trial.conclude()
+    })
+  }
+
+  test('belongs to one process: a second one ends with a clear error, and the first goes on', async t => {
+    const trial = await prepare(t, {})
+    const { victim, issuer } = trial
+    await victim.start()
+    issuer.start(underLoad)
+    const second = SidecarProcess.spawn({
+      ...absent,
+      INFERENCE_LOGGER_DURABILITY: 'journal',
+      INFERENCE_LOGGER_JOURNAL_DIR: victim.journalDir
+    })
+    t.after(() => second.close())
+    assert.deepEqual(await second.exited, { code: 1, signal: null })
+    const said = second.logs.map(line => JSON.stringify(line)).join('\n')
+    assert.match(said, /belongs to another process/)
+    assert.ok(said.includes(victim.journalDir))
+    assert.ok(said.includes(String(victim.process.pid)), 'it says which')
+    await sleep(300)
+    const { refused, unanswered } = await trial.conclude()
+    assert.deepEqual({ refused, unanswered }, { refused: 0, unanswered: 0 })
+  })
+})

@@ -1,0 +1,8 @@
+export { conservationViolation, type Watch, watchConservation } from './conservation.ts'
+export { type EventSourceOptions, EventSource, REPLAYED_HEADER } from './events.ts'
+export { Issued, type Outcome } from './issued.ts'
+export { Issuer, type Load } from './issuer.ts'
+export { assertPromiseKept, compare, judge, type Verdict } from './judge.ts'
+export { Random } from './random.ts'
+export { Trial, type TrialOptions } from './trial.ts'
+export { Victim, type VictimOptions } from './victim.ts'
