@@ -125,9 +125,14 @@ export function sequencesIn(directory: string): number[] {
   const sequences: number[] = []
   for (const name of fs.readdirSync(directory).sort()) {
     if (!name.endsWith('.journal')) continue
-    const path = join(directory, name)
-    // A segment that is being removed may be gone by now.
-    if (fs.existsSync(path)) scanSegment(fs.readFileSync(path), ({ sequence }) => sequences.push(sequence))
+    let bytes: Buffer
+    try {
+      bytes = fs.readFileSync(join(directory, name))
+    } catch {
+      // It was being removed.
+      continue
+    }
+    scanSegment(bytes, ({ sequence }) => sequences.push(sequence))
   }
   return sequences
 }

@@ -57,7 +57,10 @@ describe('an event that the topic’s max.message.bytes does not admit', { skip:
     t.after(() => sender.close())
 
     assert.equal(await sender.send(makeEvent(0, { bytes: big })), 200)
-    await sidecar.waitFor('it is set aside', metrics => total(metrics, 'inference_logger_events_dead_lettered_total') === 1)
+    await sidecar.waitFor(
+      'it is set aside',
+      metrics => total(metrics, 'inference_logger_events_dead_lettered_total') === 1
+    )
     assert.equal(await sender.send(makeEvent(1)), 200)
     assert.deepEqual(numbersIn(await kafka.consume(topic, { atLeast: 1 })).numbers, new Set([1]))
   })

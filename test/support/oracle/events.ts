@@ -45,8 +45,6 @@ export interface EventSourceOptions {
   topicOf: (service: string) => string
   /** Largest body in bytes; nearly a MiB unless said, which is what a topic takes unless told otherwise. */
   maxBytes?: number
-  /** One event a request, in binary mode: for counting what single events do. */
-  singly?: boolean
 }
 
 /** Events of a block come in one way: one by one, or all in one batch. */
@@ -138,7 +136,6 @@ export class EventSource {
   }
 
   #modeOf(number: number): 'binary' | 'structured' | 'batch' {
-    if (this.#options.singly === true) return 'binary'
     const random = Random.of(this.#options.seed, Math.floor(number / BLOCK), 0x6d6f6465)
     return random.weighted([
       [94, 'binary'],
