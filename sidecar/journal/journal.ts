@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { AcceptedEvent } from '../store/store.ts'
 import type { CommitCallback, JournalRecord } from './batch.ts'
 import { compact, segmentsToCompact } from './compaction.ts'
@@ -248,6 +249,11 @@ export class Journal {
     memory?: Buffer
   ): void {
     readSegment(this.#o.fs, segment, offset, length, memory, () => this.#segments.closeIfIdle(segment), done)
+  }
+
+  /** Keeps a damaged record. @returns where; undefined when there is no room for it */
+  quarantine(segment: Segment, offset: number, bytes: Buffer): string | undefined {
+    return this.#directory.quarantineBytes(basename(segment.path), offset, bytes)
   }
 
   /** Waits until everything written to a segment is on the device. */

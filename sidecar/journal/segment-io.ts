@@ -5,6 +5,7 @@ import type { Segment } from './segment.ts'
  * Reads bytes of a segment, at most as many as were written.
  * @param memory to read into, if it is large enough
  * @param idle called when the descriptor is not used any more
+ * @param done with what was read, before the error as well: one bad page must not hide what is in front of it
  */
 export function readSegment(
   fs: FileSystem,
@@ -24,7 +25,7 @@ export function readSegment(
   try {
     fd = segment.fd ??= fs.openSync(segment.path, 'r')
   } catch (error) {
-    return done(error as NodeJS.ErrnoException, buffer)
+    return done(error as NodeJS.ErrnoException, buffer.subarray(0, 0))
   }
   segment.users++
   readOn(0)
@@ -34,7 +35,7 @@ export function readSegment(
       if (error === null && bytes > 0 && at + bytes < buffer.length) return readOn(at + bytes)
       segment.users--
       idle()
-      done(error, buffer.subarray(0, error === null ? at + bytes : 0))
+      done(error, buffer.subarray(0, error === null ? at + bytes : at))
     })
   }
 }

@@ -7,7 +7,7 @@ export interface Acknowledgement {
   readonly deadline: number
   answered: boolean
   answer: () => void
-  /** Makes the events as safe as they can be without Kafka, and then calls back. */
+  /** Makes the events as safe as they can be without Kafka, and then calls back; not when they are not safe. */
   secure: (done: () => void) => void
 }
 

@@ -28,10 +28,10 @@ const READ_BYTES = 256 * 1024
 const LEAST_BYTES = 64 * 1024
 /** Between attempts at a record that cannot be read, ms. */
 const RETRY_MS = 1000
-/** Attempts to read a record before it is given up. */
+/** Attempts to read a record before others of its topic get their turn. */
 const ATTEMPTS = 5
-/** Errors that are about the file; others, too many open files for one, say nothing about it and pass. */
-const LOST: ReadonlySet<string | undefined> = new Set(['EIO', 'ENOENT', 'JOURNAL_SHORT'])
+/** Errors after which there is nothing to be read any more. Any other may pass, and time alone drops nothing. */
+const LOST: ReadonlySet<string | undefined> = new Set(['ENOENT', 'JOURNAL_SHORT'])
 
 /** Brings events back into memory when their turn comes, a chunk of a segment at a time. */
 export class DiskReader {
@@ -63,7 +63,8 @@ export class DiskReader {
       this.#memory ??= memory
       queue.reading = false
       if (this.#stopped) return
-      if (error !== null || bytes.length < next.size) {
+      // An error behind the record is the next read's affair.
+      if (bytes.length < next.size) {
         return this.#failed(
           queue,
           journal,
@@ -74,7 +75,9 @@ export class DiskReader {
       this.#takeFrom(queue, journal, place.segment, place.offset, bytes)
       this.#owner.available()
     }
-    journal.read(place.segment, place.offset, Math.max(next.size, READ_BYTES), read, memory)
+    // After an error only what is needed: what cannot be read may be another record's.
+    const length = queue.failedReads > 0 ? next.size : Math.max(next.size, READ_BYTES)
+    journal.read(place.segment, place.offset, length, read, memory)
   }
 
   #hasEnough(queue: JournalQueue): boolean {
@@ -105,7 +108,8 @@ export class DiskReader {
       } catch {
         // It was whole when it was written, or when the start read it.
         const file = basename(segment.path)
-        this.#observer.quarantined('record', { segment: file, offset: place.offset, records: 1 })
+        const kept = journal.quarantine(segment, place.offset, bytes.subarray(at, at + next.size))
+        this.#observer.quarantined('record', { segment: file, offset: place.offset, records: 1, file: kept })
         this.#giveUp(queue, journal)
         continue
       }
@@ -121,9 +125,11 @@ export class DiskReader {
   #failed(queue: JournalQueue, journal: Journal, error: NodeJS.ErrnoException): void {
     this.#observer.failed(error, 'read')
     queue.failedReads++
-    if (queue.failedReads >= ATTEMPTS && LOST.has(error.code)) {
+    if (queue.failedReads >= ATTEMPTS) {
       queue.failedReads = 0
-      this.#giveUp(queue, journal)
+      if (LOST.has(error.code)) this.#giveUp(queue, journal)
+      // One page only; any other error is every record's.
+      else if (error.code === 'EIO') queue.postpone()
     }
     queue.reading = true
     const retry = setTimeout(() => {

@@ -84,6 +84,16 @@ export class JournalQueue implements TopicQueue {
     this.memoryBytes += event.bytes
   }
 
+  /** The next event on disk cannot be read now: it is tried again after those that wait there. */
+  postpone(): void {
+    const index = this.source
+    const place = index?.peek()
+    if (index === undefined || place === undefined) return
+    const receivedAt = index.oldestReceivedAt ?? 0
+    index.shift()
+    index.push(place.segmentId, place.offset, place.size, receivedAt)
+  }
+
   /** An event came from the disk; its place was taken from the index. */
   readBack(event: PendingEvent): void {
     this.memory.push(event)

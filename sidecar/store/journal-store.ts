@@ -253,8 +253,11 @@ export class JournalStore implements EventStore, QueueOwner, ReaderOwner, Healin
     let waiting = segments.size
     for (const segment of segments) {
       journal.sync(segment, error => {
-        // Written they are; a 503 now would have the sender believe that they will not arrive.
-        if (error) this.#healing.fail(error, 'fdatasync')
+        if (error) {
+          this.#healing.fail(error, 'fdatasync')
+          // Neither a 200, which is not true, nor a 503, since they may arrive: only Kafka can answer for them now.
+          if (this.#o.whenJournalFails === 'reject') return
+        }
         if (--waiting === 0) done()
       })
     }

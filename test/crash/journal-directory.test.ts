@@ -2,41 +2,14 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test, type TestContext } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Mount, withoutMounts } from '../support/faults/disk.ts'
-import { freePorts, KafkaCluster, withoutOwnKafka } from '../support/kafka/index.ts'
-import { type Load, Trial } from '../support/oracle/index.ts'
-import { type Metrics, SidecarProcess, total } from '../support/sidecar-process.ts'
+import { withoutOwnKafka } from '../support/kafka/index.ts'
+import { diskTrials, failing, healthy, underLoad } from './disk-trial.ts'
+import { SidecarProcess, total } from '../support/sidecar-process.ts'
 
-const underLoad: Load = { connections: 5, paceMs: 3 }
-
-const failing = (metrics: Metrics): boolean => metrics.get('inference_logger_journal_failing') === 1
-const healthy = (metrics: Metrics): boolean => metrics.get('inference_logger_journal_failing') === 0
-
-let kafka: KafkaCluster
-/** Settings with which the sidecar finds no Kafka. */
-let absent: Record<string, string>
-
-before(async () => {
-  if (withoutOwnKafka) return
-  kafka = await KafkaCluster.start()
-  const [nowhere] = await freePorts(1)
-  absent = { KAFKA_BROKERS: `127.0.0.1:${nowhere}` }
-})
-after(() => (kafka as KafkaCluster | undefined)?.close())
-
-async function prepare(t: TestContext, env: Record<string, string>, journalDir?: string): Promise<Trial> {
-  const trial = await Trial.prepare({
-    kafka,
-    topics: 2,
-    maxBytes: 60_000,
-    env: { INFERENCE_LOGGER_JOURNAL_SEGMENT_BYTES: '64Ki', ...env },
-    ...(journalDir === undefined ? {} : { journalDir })
-  })
-  t.after(() => trial.close())
-  return trial
-}
+const { prepare, absent } = diskTrials()
 
 describe('a journal on 4 MiB', { skip: withoutOwnKafka || withoutMounts, timeout: 300_000 }, () => {
   for (const policy of ['memory', 'reject'] as const) {
@@ -45,7 +18,7 @@ describe('a journal on 4 MiB', { skip: withoutOwnKafka || withoutMounts, timeout
       t.after(() => mount.close())
       const trial = await prepare(t, { INFERENCE_LOGGER_WHEN_JOURNAL_FAILS: policy }, mount.folder)
       const { victim, issuer } = trial
-      const process = await victim.start(absent)
+      const process = await victim.start(absent())
       issuer.start(underLoad)
       await process.waitFor('the disk is full', failing)
       assert.equal((await process.get('/readyz')).status, 200)
@@ -53,7 +26,7 @@ describe('a journal on 4 MiB', { skip: withoutOwnKafka || withoutMounts, timeout
         // On the full disk.
         await issuer.stop()
         await victim.kill()
-        await victim.start(absent)
+        await victim.start(absent())
         issuer.start(underLoad)
         await sleep(500)
         assert.equal((await victim.process.get('/readyz')).status, 200)
@@ -77,7 +50,7 @@ describe('a journal on 4 MiB', { skip: withoutOwnKafka || withoutMounts, timeout
     t.after(() => mount.close())
     const trial = await prepare(t, { INFERENCE_LOGGER_WHEN_JOURNAL_FAILS: 'reject' }, mount.folder)
     const { victim, issuer } = trial
-    await victim.start(absent)
+    await victim.start(absent())
     issuer.start(underLoad)
     await victim.process.waitFor('the disk is full', failing)
     await issuer.stop()
@@ -150,7 +123,7 @@ describe('a journal’s directory', { skip: withoutOwnKafka, timeout: 300_000 },
     await victim.start()
     issuer.start(underLoad)
     const second = SidecarProcess.spawn({
-      ...absent,
+      ...absent(),
       INFERENCE_LOGGER_DURABILITY: 'journal',
       INFERENCE_LOGGER_JOURNAL_DIR: victim.journalDir
     })

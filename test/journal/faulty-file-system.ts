@@ -4,21 +4,7 @@ import {
   type DoneCallback,
   type FileSystem
 } from '../../sidecar/journal/file-system.ts'
-
-/** Kinds of calls; a synchronous and an asynchronous one are of the same. */
-export type Call =
-  | 'mkdir'
-  | 'readdir'
-  | 'open'
-  | 'close'
-  | 'size'
-  | 'write'
-  | 'read'
-  | 'truncate'
-  | 'sync'
-  | 'syncDirectory'
-  | 'rename'
-  | 'unlink'
+import type { Call } from '../support/simulated-error.ts'
 
 interface Fault {
   readonly call: Call

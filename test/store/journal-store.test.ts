@@ -650,6 +650,21 @@ describe('durability kafka', () => {
     assert.ok(opened.told.includes('failed fdatasync EIO'))
   })
 
+  test('a sync that fails is no 200 where a journal that fails is to be told: the reply waits for Kafka', async t => {
+    t.mock.timers.enable(TIMERS)
+    const opened = openStore(t, directoryFor(t), { ...kafka, whenJournalFails: 'reject' })
+    const first = sent(opened, 1)
+    await turns()
+    opened.fs.fail('sync', 'EIO')
+    opened.clock.ms += 2000
+    t.mock.timers.tick(2000)
+    await until(() => opened.store.journal.failing)
+    await turns()
+    assert.equal(first.outcome, undefined)
+    await deliver(opened.store, 1)
+    assert.equal(first.outcome, 'stored')
+  })
+
   test('a sync that fails while the journal is being put right does not have events written twice', async t => {
     t.mock.timers.enable(TIMERS)
     const opened = openStore(t, directoryFor(t), { ...kafka, journal: { fsync: true } })
