@@ -47,7 +47,7 @@ COPY . ./
 # What the program needs at run time, beside its modules, is collected in /kept: `demo` may be there or not.
 RUN node_modules/.bin/tsc -p tsconfig.json --sourceMap false --incremental false \
  && mkdir -p /kept/dist \
- && cp -R dist/cli dist/sidecar /kept/dist/ \
+ && cp -R dist/cli dist/sidecar dist/webhook /kept/dist/ \
  && cp package.json LICENSE /kept/ \
  && if [ -d demo ]; then cp -R demo /kept/; fi \
  && chmod -R a+rX /kept

@@ -30,7 +30,7 @@ export default tseslint.config(
   },
   {
     // Side effects live in the entry points: everything else gets its environment handed in.
-    files: ['sidecar/**/*.ts'],
+    files: ['sidecar/**/*.ts', 'webhook/**/*.ts'],
     rules: {
       'no-restricted-properties': [
         'error',

@@ -9,8 +9,8 @@ export class ListenError extends Error {}
 const NO_SUCH_FAMILY: ReadonlySet<string | undefined> = new Set(['EAFNOSUPPORT', 'EADDRNOTAVAIL'])
 
 /**
- * Lets each server listen on its address. Where IPv6 is switched off, `[::1]` is left out as long as another address
- * works; any other failure closes all of them again.
+ * Lets each server listen on its address. Where IPv6 is switched off, `[::]` becomes `0.0.0.0`, as in Node's own default,
+ * and `[::1]` is left out as long as another address works; any other failure closes all of them again.
  * @param variable the setting to name in an error
  * @returns the addresses listened on, `host:port`, with the ports that were picked
  * @throws {ListenError}
@@ -25,9 +25,7 @@ export async function listenAll(
   for (const [index, server] of servers.entries()) {
     const { host, port } = addresses[index] ?? { host: '', port: 0 }
     try {
-      server.listen({ host, port, backlog: 1024 })
-      await once(server, 'listening')
-      bound.push(formatAddress(host, (server.address() as AddressInfo).port))
+      bound.push(await listenOn(server, host, port))
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
       if (NO_SUCH_FAMILY.has(code) && host.includes(':')) {
@@ -40,6 +38,17 @@ export async function listenAll(
   }
   if (bound.length === 0) throw new ListenError(explain('EADDRNOTAVAIL', unavailable.join(','), variable))
   return bound
+}
+
+async function listenOn(server: Server, host: string, port: number): Promise<string> {
+  try {
+    server.listen({ host, port, backlog: 1024 })
+    await once(server, 'listening')
+    return formatAddress(host, (server.address() as AddressInfo).port)
+  } catch (error) {
+    if (host !== '::' || !NO_SUCH_FAMILY.has((error as NodeJS.ErrnoException).code)) throw error
+    return listenOn(server, '0.0.0.0', port)
+  }
 }
 
 function explain(code: string | undefined, address: string, variable: string): string {

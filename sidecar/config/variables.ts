@@ -268,6 +268,12 @@ export const variables = {
     parse: String,
     doc: 'Extension `inferenceservicename` of events that lack it.'
   }),
+  component: define({
+    name: 'COMPONENT',
+    default: '',
+    parse: String,
+    doc: 'Extension `component` of events that lack it.'
+  }),
   revision: define({ name: 'REVISION', default: '', parse: String, doc: 'Extension `revision` of every event.' })
 } as const
 

@@ -7,18 +7,20 @@ export interface Environment {
   readonly podNamespace: string
   readonly nodeName: string
   readonly inferenceServiceName: string
+  readonly component: string
   readonly revision: string
 }
 
 /**
- * Makes the function that adds what only this place knows: `inferenceservicename` and `namespace` where the event lacks
- * them, `pod`, `node`, `revision`, `receivedtime`, and `contentencoding: gzip` on compressed data. An attribute that the
+ * Makes the function that adds what only this place knows: `inferenceservicename`, `namespace` and `component` where the event
+ * lacks them, `pod`, `node`, `revision`, `receivedtime`, and `contentencoding: gzip` on compressed data. An attribute that the
  * event has, even an empty one, stays as it came.
  */
 export function createEnricher(environment: Environment): (event: CloudEvent, receivedAt: number) => void {
   const extensions: readonly Attribute[] = [
     { name: 'inferenceservicename', value: environment.inferenceServiceName },
     { name: 'namespace', value: environment.podNamespace },
+    { name: 'component', value: environment.component },
     { name: 'pod', value: environment.podName },
     { name: 'node', value: environment.nodeName },
     { name: 'revision', value: environment.revision }

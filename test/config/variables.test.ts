@@ -146,6 +146,7 @@ const EXPECTED: Readonly<Record<keyof typeof variables, Expectation>> = {
   podNamespace: text,
   nodeName: text,
   inferenceServiceName: text,
+  component: text,
   revision: text
 }
 

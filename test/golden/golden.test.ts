@@ -18,6 +18,7 @@ const environment = {
   podNamespace: 'namespace-of-the-pod',
   nodeName: 'node-1',
   inferenceServiceName: 'name-of-the-pod',
+  component: 'component-of-the-pod',
   revision: 'sklearn-iris-predictor-00001'
 }
 

@@ -99,6 +99,19 @@ describe('what the system says of an address is told with what to do about it', 
       const bound = await listenAll([works, broken], [LOOPBACK, { host: '::1', port: 80 }], 'IT')
       assert.equal(bound.length, 1)
     })
+
+    test(`${code} on :: is answered with 0.0.0.0, as Node does without a host`, async t => {
+      const server = createServer()
+      t.after(() => server.close())
+      const listen = server.listen.bind(server)
+      server.listen = (options: unknown): Server => {
+        if ((options as { host: string }).host === '0.0.0.0') return listen(options as object)
+        process.nextTick(() => server.emit('error', Object.assign(new Error(code), { code })))
+        return server
+      }
+      const [bound] = await listenAll([server], [{ host: '::', port: 0 }], 'IT')
+      assert.match(bound ?? '', /^0\.0\.0\.0:[1-9]/)
+    })
   }
 })
 

@@ -11,13 +11,21 @@ const environment: Environment = {
   podNamespace: 'a-namespace',
   nodeName: 'a-node',
   inferenceServiceName: 'iris',
+  component: 'predictor',
   revision: 'iris-00001'
 }
 const receivedAt = Date.UTC(2026, 10, 22, 1, 2, 3, 40)
 
 /** What enrichment added to an event. */
 function added(event: CloudEvent, from: Partial<Environment> = {}, at = receivedAt): Record<string, unknown> {
-  const unknown: Environment = { podName: '', podNamespace: '', nodeName: '', inferenceServiceName: '', revision: '' }
+  const unknown: Environment = {
+    podName: '',
+    podNamespace: '',
+    nodeName: '',
+    inferenceServiceName: '',
+    component: '',
+    revision: ''
+  }
   const before = structuredClone(event.attributes)
   createEnricher({ ...unknown, ...from })(event, at)
   assert.deepEqual(event.attributes.slice(0, before.length), before, 'what was there stays, in its place')
@@ -29,6 +37,7 @@ describe('enrichment', () => {
     assert.deepEqual(added(eventWith(), environment), {
       inferenceservicename: 'iris',
       namespace: 'a-namespace',
+      component: 'predictor',
       pod: 'a-pod',
       node: 'a-node',
       revision: 'iris-00001',
@@ -42,7 +51,13 @@ describe('enrichment', () => {
   })
 
   test('leaves alone what the event has, also where it is empty', () => {
-    const event = eventWith({ inferenceservicename: 'its-own', namespace: '', pod: '', receivedtime: 'then' })
+    const event = eventWith({
+      inferenceservicename: 'its-own',
+      namespace: '',
+      component: 'transformer',
+      pod: '',
+      receivedtime: 'then'
+    })
     assert.deepEqual(added(event, environment), { node: 'a-node', revision: 'iris-00001' })
   })
 

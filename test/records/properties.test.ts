@@ -18,6 +18,7 @@ const enrich = createEnricher({
   podNamespace: 'n',
   nodeName: '',
   inferenceServiceName: 'i',
+  component: 'c',
   revision: ''
 })
 
