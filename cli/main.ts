@@ -3,8 +3,10 @@ import { createRequire } from 'node:module'
 import { Command, Option } from 'commander'
 import { packageVersion } from '../sidecar/package-version.ts'
 import type { ListOptions, ReplayOptions } from './commands/dead-letters.ts'
+import type { InjectOptions } from './commands/inject.ts'
 import type { InspectOptions } from './commands/journal.ts'
 import type { TailOptions } from './commands/tail.ts'
+import type { WebhookFlags } from './commands/webhook.ts'
 
 /** Ends with what went wrong on standard error, without a stack: these are the user's to read. */
 function fail(error: unknown): void {
@@ -47,6 +49,29 @@ program
   .action(async () => (await import('./commands/serve.ts')).serve('gateway'))
 
 program
+  .command('webhook')
+  .description('admission webhook of Kubernetes: adds the sidecar to the KServe pods of labelled namespaces')
+  .addOption(new Option('--settings <file>', 'what is injected, YAML').env('WEBHOOK_SETTINGS'))
+  .addOption(new Option('--certificates <directory>', 'tls.crt and tls.key').env('WEBHOOK_CERTIFICATES'))
+  .addOption(new Option('--listen <address>', 'HTTPS, POST /mutate').env('WEBHOOK_LISTEN').default('[::]:8443'))
+  .addOption(
+    new Option('--ops-listen <address>', '/metrics, /healthz and /readyz')
+      .env('WEBHOOK_OPS_LISTEN')
+      .default('[::]:9482')
+  )
+  .addOption(
+    new Option('--events [boolean]', 'Kubernetes Events on the pods’ owners').env('WEBHOOK_EVENTS').default(false)
+  )
+  .addOption(
+    new Option('--drain <time>', 'how long to serve on after SIGTERM, for endpoints to be removed')
+      .env('WEBHOOK_DRAIN')
+      .default('5s')
+  )
+  .addOption(new Option('--log-level <level>', 'pino’s levels').env('WEBHOOK_LOG_LEVEL').default('info'))
+  .addHelpText('after', '\n--settings and --certificates are required. See docs/webhook.md.')
+  .action(async (flags: WebhookFlags) => (await import('./commands/webhook.ts')).webhook(flags))
+
+program
   .command('tail')
   .description('follows topics and shows requests and responses')
   .addOption(new Option('-b, --brokers <list>', 'Kafka bootstrap servers, host:port').env('KAFKA_BROKERS'))
@@ -57,6 +82,22 @@ program
   .option('--wide', 'show payloads whole, not cut to the width of the terminal')
   .addHelpText('after', '\nKAFKA_CONFIG_<NAME> and KAFKA_CONFIG_FILE set librdkafka properties, as for the sidecar.')
   .action(async (options: TailOptions) => (await import('./commands/tail.ts')).tail(options))
+
+program
+  .command('inject')
+  .description('the webhook offline: manifests in, manifests with the sidecar out, the reasons on standard error')
+  // A script has to tell a wrong command line from a wrong manifest.
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : 2))
+  .requiredOption('-f, --filename <file...>', 'manifests, YAML or JSON; a folder’s; - for standard input')
+  .option('--settings <file>', 'the webhook’s settings file')
+  .option('--image <image>', 'instead of a settings file: the sidecar’s image')
+  .option('--brokers <list>', 'instead of a settings file: Kafka bootstrap servers, host:port')
+  .option('-n, --namespace <namespace>', 'of objects that do not say their own', 'default')
+  .addOption(new Option('-o, --output <format>', 'what to print').choices(['yaml', 'json', 'patch']).default('yaml'))
+  .addOption(new Option('--report <format>', 'on standard error').choices(['text', 'json', 'none']).default('text'))
+  .addHelpText('after', '\nExit codes: 0 a pod gets the sidecar or has it, 3 none does (the output is the input),')
+  .addHelpText('after', '1 something is wrong and nothing was printed, 2 wrong command line. See docs/inject.md.')
+  .action(async (options: InjectOptions) => (await import('./commands/inject.ts')).injectCommand(options))
 
 program
   .command('demo')
@@ -109,8 +150,8 @@ program
     (await import('./commands/journal.ts')).inspect(directory, options)
   )
 
-/** Commands that only read files: they work in a pod, or on a copy, where node-rdkafka was not built. */
-const WITHOUT_KAFKA: ReadonlySet<string> = new Set(['list', 'inspect'])
+/** Commands that do without Kafka: they work in a pod, or on a copy, where node-rdkafka was not built. */
+const WITHOUT_KAFKA: ReadonlySet<string> = new Set(['list', 'inspect', 'inject', 'webhook'])
 
 program.hook('preAction', (_program, command) => {
   if (!WITHOUT_KAFKA.has(command.name())) loadKafka()

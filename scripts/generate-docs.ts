@@ -4,14 +4,22 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { annotationsTable } from './tables/annotations.ts'
 import { metricsTable } from './tables/metrics.ts'
-import { settingsTable } from './tables/settings.ts'
+import { reasonsTable } from './tables/reasons.ts'
 import { rejectionsTable } from './tables/rejections.ts'
+import { settingsTable } from './tables/settings.ts'
+import { webhookMetricsTable } from './tables/webhook-metrics.ts'
+import { webhookSettingsTable } from './tables/webhook-settings.ts'
 
 const tables: readonly { file: string; name: string; make: () => Promise<string> }[] = [
   { file: 'configuration.md', name: 'settings', make: () => Promise.resolve(settingsTable()) },
   { file: 'receiving.md', name: 'rejections', make: () => Promise.resolve(rejectionsTable()) },
-  { file: 'metrics.md', name: 'metrics', make: metricsTable }
+  { file: 'metrics.md', name: 'metrics', make: metricsTable },
+  { file: 'annotations.md', name: 'annotations', make: () => Promise.resolve(annotationsTable()) },
+  { file: 'webhook-settings.md', name: 'webhook-settings', make: () => Promise.resolve(webhookSettingsTable()) },
+  { file: 'webhook.md', name: 'reasons', make: () => Promise.resolve(reasonsTable()) },
+  { file: 'webhook.md', name: 'webhook-metrics', make: webhookMetricsTable }
 ]
 
 const check = process.argv.includes('--check')

@@ -6,7 +6,7 @@ import type { Listen } from './decide/sink.ts'
 import { annotated, planSidecar, withRestartPolicy, withSidecar } from './inject/inject.ts'
 import { statusText } from './inject/status.ts'
 import { patchBetween } from './patch.ts'
-import { annotationsOf, isRecord, labelsOf, type RawPod } from './pod.ts'
+import { isRecord, labelsOf, record, type RawPod } from './pod.ts'
 import type { Reason, Report, Review, ReviewInput } from './review.ts'
 import type { Settings } from './settings/settings.ts'
 
@@ -16,7 +16,7 @@ const UNMARKED: ReadonlySet<string> = new Set(['not_a_pod', 'mirror_pod', 'alrea
 /** Decides about a pod and makes the patch. Pure: the same input, the same answer; it never throws on any JSON. */
 export function reviewPod({ pod, namespace, settings }: ReviewInput): Review {
   if (!isRecord(pod)) return unchanged(skipped([{ code: 'not_a_pod', message: 'the object is no pod' }]))
-  const parsed = parseOptions(annotationsOf(pod), settings)
+  const parsed = parseOptions(record(record(pod['metadata'])['annotations']), settings)
   const decision = decide({ pod, namespace, settings, inject: parsed.options.inject })
   switch (decision.result) {
     case 'repair': {

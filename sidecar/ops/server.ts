@@ -5,9 +5,10 @@ import { listenAll } from '../listen.ts'
 /** What the ops server shows. */
 export interface OpsSource {
   metrics(): Promise<string>
-  status(): object
-  /** True from when events are taken until they are not any more; never depends on Kafka. */
-  ready(): boolean
+  /** Left out: there is no `/status`. */
+  status?(): object
+  /** True from when requests are taken until they are not any more, never depending on Kafka; or what is missing. */
+  ready(): boolean | string
 }
 
 const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
@@ -16,9 +17,12 @@ const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 export class OpsServer {
   readonly #server: Server
   readonly #listen: ListenAddress
+  readonly #variable: string
 
-  constructor(listen: ListenAddress, source: OpsSource) {
+  /** @param variable the setting of the address, to name in an error */
+  constructor(listen: ListenAddress, source: OpsSource, variable = 'INFERENCE_LOGGER_OPS_LISTEN') {
     this.#listen = listen
+    this.#variable = variable
     this.#server = createServer((request, response) => {
       const path = (request.url ?? '/').split('?', 1)[0] ?? '/'
       if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -31,16 +35,17 @@ export class OpsServer {
           )
           return
         case '/status':
+          if (source.status === undefined) break
           return send(response, 200, `${JSON.stringify(source.status(), null, 2)}\n`, 'application/json')
         case '/healthz':
           return send(response, 200, 'ok\n', 'text/plain')
-        case '/readyz':
-          return source.ready()
-            ? send(response, 200, 'ready\n', 'text/plain')
-            : send(response, 503, 'stopping\n', 'text/plain')
-        default:
-          return send(response, 404, 'try /metrics, /status, /healthz or /readyz\n', 'text/plain')
+        case '/readyz': {
+          const ready = source.ready()
+          if (ready === true) return send(response, 200, 'ready\n', 'text/plain')
+          return send(response, 503, `${ready === false ? 'stopping' : ready}\n`, 'text/plain; charset=utf-8')
+        }
       }
+      send(response, 404, `try /metrics, ${source.status ? '/status, ' : ''}/healthz or /readyz\n`, 'text/plain')
     })
     this.#server.headersTimeout = 10_000
     this.#server.requestTimeout = 10_000
@@ -49,7 +54,7 @@ export class OpsServer {
 
   /** @returns the address, with the port that was picked @throws {ListenError} */
   async start(): Promise<string> {
-    const [address] = await listenAll([this.#server], [this.#listen], 'INFERENCE_LOGGER_OPS_LISTEN')
+    const [address] = await listenAll([this.#server], [this.#listen], this.#variable)
     return address ?? ''
   }
 

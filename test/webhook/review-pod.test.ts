@@ -54,6 +54,15 @@ describe('a pod with wrong annotations', () => {
     assert.equal(review(annotated({ 'journal-max-bytes': '12Mi', 'max-event-bytes': '6Mi' })).report.result, 'inject')
   })
 
+  test('is denied for a value that is no text, in a manifest that no API server has seen', () => {
+    const pod = loggingPod({ annotations: { 'inference-logger.io/topic-partitions': 3, 'somebody-elses': 4 } })
+    const { report } = review(pod)
+    assert.deepEqual(
+      report.reasons.map(({ message }) => message),
+      ['inference-logger.io/topic-partitions has to be a text: put the value in quotes']
+    )
+  })
+
   test('is not denied where no sidecar would be in it', () => {
     const pod = podWith({ sink: 'http://a-broker', annotations: { 'inference-logger.io/format': 'xml' } })
     assert.equal(review(pod).report.result, 'skip')

@@ -1,5 +1,6 @@
 import { nearest, withoutCredentials } from '../../sidecar/config/errors.ts'
 import { ValueError } from '../../sidecar/config/units.ts'
+import { stringMap } from '../pod.ts'
 import type { Settings } from '../settings/settings.ts'
 import {
   annotations,
@@ -32,10 +33,11 @@ const table: Readonly<Record<AnnotationName, Annotation>> = annotations
 
 /**
  * Reads the annotations of a pod.
- * @param podAnnotations all of them; those of others are not looked at
+ * @param all of them; those of others are not looked at
  */
-export function parseOptions(podAnnotations: Readonly<Record<string, string>>, settings: Settings): ParsedOptions {
-  const mistakes: AnnotationMistake[] = unknownNames(podAnnotations)
+export function parseOptions(all: Readonly<Record<string, unknown>>, settings: Settings): ParsedOptions {
+  const podAnnotations = stringMap(all)
+  const mistakes: AnnotationMistake[] = [...unknownNames(all), ...notTexts(all)]
   const texts: Partial<Record<AnnotationName, string>> = {}
   const options: Record<string, unknown> = {}
   for (const name of NAMES) {
@@ -75,6 +77,13 @@ export function parseOptions(podAnnotations: Readonly<Record<string, string>>, s
   return { options: options as Options, texts, mistakes }
 }
 
+/** In a manifest that no API server has seen yet, a number or `true` without quotes. */
+function notTexts(all: Readonly<Record<string, unknown>>): AnnotationMistake[] {
+  return Object.entries(all)
+    .filter(([key, value]) => key.startsWith(PREFIX) && typeof value !== 'string')
+    .map(([annotation]) => ({ annotation, advice: 'has to be a text: put the value in quotes' }))
+}
+
 /** @returns the name that was probably meant: a near one, or the end of a longer one (`kafka-topic`) */
 function meantBy(name: string): AnnotationName | undefined {
   return (nearest(name, NAMES) as AnnotationName | undefined) ?? NAMES.find(known => name.endsWith(`-${known}`))
@@ -99,8 +108,8 @@ function isAllowed(name: AnnotationName, { annotations: { allow, forbid } }: Set
 }
 
 /** Nothing of ours is ignored: a misspelt `topic` would send the events elsewhere, and nobody would see it. */
-function unknownNames(podAnnotations: Readonly<Record<string, string>>): AnnotationMistake[] {
-  return Object.keys(podAnnotations)
+function unknownNames(all: Readonly<Record<string, unknown>>): AnnotationMistake[] {
+  return Object.keys(all)
     .filter(key => key.startsWith(PREFIX) && !WRITTEN.has(key) && !Object.hasOwn(annotations, key.slice(PREFIX.length)))
     .map(annotation => {
       const meant = meantBy(annotation.slice(PREFIX.length))

@@ -115,13 +115,22 @@ export const annotations = {
     allowed: true,
     doc: 'When the sidecar’s image is pulled.'
   }),
-  brokers: sidecar('brokers', false, 'Kafka bootstrap servers, instead of the settings’ `kafka.brokers`.'),
+  brokers: {
+    ...sidecar('brokers', false, 'Kafka bootstrap servers, instead of the settings’ `kafka.brokers`.'),
+    hasDefault: false
+  },
   'kafka-config-secret': define({
     parse: kubernetesName,
     allowed: false,
+    hasDefault: false,
     doc: 'A Secret in the pod’s namespace with a properties file for librdkafka, instead of the settings’ `kafka.configSecret`; the key stays, or is `kafka.properties`.'
   }),
-  image: define({ parse: image, allowed: false, doc: 'The sidecar’s image, instead of the settings’ `image`.' })
+  image: define({
+    parse: image,
+    allowed: false,
+    hasDefault: false,
+    doc: 'The sidecar’s image, instead of the settings’ `image`.'
+  })
 } as const
 
 /** The name of an annotation, behind the prefix. */

@@ -2,11 +2,11 @@ import { agentsOf, type Listen } from './sink.ts'
 import { list, record, text, texts, type RawPod } from '../pod.ts'
 
 /** Ports that containers use without declaring them, by the container's name (Knative Serving, Istio). */
-const RESERVED: Readonly<Record<string, readonly number[]>> = {
-  'queue-proxy': [8012, 8013, 8022, 8112, 9090, 9091],
-  'istio-proxy': [15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090],
-  agent: [9081]
-}
+const RESERVED: ReadonlyMap<string, readonly number[]> = new Map([
+  ['queue-proxy', [8012, 8013, 8022, 8112, 9090, 9091]],
+  ['istio-proxy', [15000, 15001, 15004, 15006, 15008, 15020, 15021, 15053, 15090]],
+  ['agent', [9081]]
+])
 
 /** A port that two containers would want. */
 export interface PortConflict {
@@ -28,7 +28,7 @@ export function portConflicts(pod: RawPod, listen: Listen, metricsPort: number, 
   ].filter(({ name }) => name !== own)
   const taken = running.flatMap(container => {
     const name = text(container['name']) ?? '?'
-    return [...declared(container), ...probed(container), ...(RESERVED[name] ?? [])].map(port => ({
+    return [...declared(container), ...probed(container), ...(RESERVED.get(name) ?? [])].map(port => ({
       port,
       container: name
     }))

@@ -27,10 +27,16 @@ export function sidecarContainer({ pod, settings, options, native, env, mounts }
     ...(native ? { restartPolicy: 'Always' } : {}),
     env: [...env],
     ports: [{ name: METRICS_PORT, containerPort: settings.metricsPort, protocol: 'TCP' }],
-    resources: resources(options),
+    ...(hasOwnResources(pod) ? {} : { resources: resources(options) }),
     // A native sidecar holds back the model's start until this succeeds, which takes a fraction of a second.
     startupProbe: probe('/readyz', { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 120 }),
-    livenessProbe: probe('/healthz', { periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }),
+    // A process that hangs makes no use of the pod's grace period, which the kubelet would wait for all the same.
+    livenessProbe: probe('/healthz', {
+      periodSeconds: 10,
+      timeoutSeconds: 5,
+      failureThreshold: 6,
+      terminationGracePeriodSeconds: 10
+    }),
     securityContext: securityContext(pod, settings),
     terminationMessagePolicy: 'FallbackToLogsOnError',
     volumeMounts: [...mounts]
@@ -38,8 +44,13 @@ export function sidecarContainer({ pod, settings, options, native, env, mounts }
 }
 
 /** Neither path depends on Kafka: without it the model must serve all the same. */
-function probe(path: string, times: Pick<Probe, 'periodSeconds' | 'timeoutSeconds' | 'failureThreshold'>): Probe {
+function probe(path: string, times: Omit<Probe, 'httpGet'>): Probe {
   return { httpGet: { path, port: METRICS_PORT }, ...times }
+}
+
+/** Containers have to fit into what a pod sets for all of them (`spec.resources`): there the sidecar has its share. */
+function hasOwnResources(pod: RawPod): boolean {
+  return Object.keys(record(record(pod['spec'])['resources'])).length > 0
 }
 
 /** Requests always: without them an autoscaler on CPU stops for the whole pod. A request above its limit is lowered to it. */

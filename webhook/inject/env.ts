@@ -36,6 +36,19 @@ function kafkaVariable(property: string): string {
   return `KAFKA_CONFIG_${property.toUpperCase().replaceAll('.', '_')}`
 }
 
+const MI = 2 ** 20
+
+/**
+ * V8 does not count on what is beside its heap, and is late to collect the buffers of large bodies: with a bound of half
+ * the container's memory it is not. Measured with bodies of 1 MB at full speed against a full journal: at 128Mi killed
+ * without it, a peak of 88 MiB with it.
+ * @param limit of the container's memory, bytes
+ */
+function nodeOptions(limit: number): string {
+  const semiSpace = limit < 192 * MI ? 1 : 4
+  return `--max-semi-space-size=${semiSpace} --max-old-space-size=${Math.floor(limit / 2 / MI)}`
+}
+
 /** Makes the sidecar's environment: see docs/configuration.md for what each means. */
 export function environment(input: EnvInput): readonly EnvVar[] {
   const { settings, parsed, listen, end, serviceLabel, kafkaConfigKey } = input
@@ -59,6 +72,10 @@ export function environment(input: EnvInput): readonly EnvVar[] {
   for (const [name, { variable }] of Object.entries(annotations as Record<AnnotationName, Annotation>)) {
     const value = parsed.texts[name as AnnotationName]
     if (variable !== undefined && value !== undefined && name !== 'brokers') env.push({ name: variable, value })
+  }
+  const { 'memory-limit': memory } = parsed.options
+  if (memory !== undefined && settings.env['NODE_OPTIONS'] === undefined) {
+    env.push({ name: 'NODE_OPTIONS', value: nodeOptions(memory.value) })
   }
   for (const [name, value] of Object.entries(settings.env)) env.push({ name, value })
   return env

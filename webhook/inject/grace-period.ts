@@ -8,6 +8,9 @@ const MARGIN_SECONDS = 3
 /** For what the sidecar does at least after the model and the agent have ended. */
 const LEAST_FLUSH_SECONDS = 5
 
+/** What INFERENCE_LOGGER_GRACE_PERIOD takes. */
+const MOST_SECONDS = 86_400
+
 /** How a pod ends, and the sidecar in it. */
 export interface EndOfLife {
   /** Of the pod. */
@@ -33,6 +36,6 @@ export function endOfLife(pod: RawPod, settings: Settings, native: boolean, want
   const least = wanted ?? (raise ? agentDrainSeconds + flushSeconds : 0)
   const after = Math.max(before, least)
   const drained = native ? agentDrainSeconds : 0
-  const graceSeconds = Math.max(LEAST_FLUSH_SECONDS, after - drained - MARGIN_SECONDS)
+  const graceSeconds = Math.min(MOST_SECONDS, Math.max(LEAST_FLUSH_SECONDS, after - drained - MARGIN_SECONDS))
   return { before, after, drainIdleSeconds: native ? 0 : agentDrainSeconds + 1, graceSeconds }
 }

@@ -133,6 +133,7 @@ describe('the end of a pod', () => {
   test('a longer one stays, and the sidecar makes use of it', () => {
     assert.deepEqual(end(grace(45)), [45, undefined, '0s', '12s'])
     assert.deepEqual(end(grace(300)), [300, undefined, '0s', '267s'])
+    assert.deepEqual(end(grace(200_000)), [200_000, undefined, '0s', '86400s'], 'the most that the sidecar takes')
   })
 
   test('an ordinary container outwaits the agent’s drain, since both get their signal together', () => {
@@ -210,6 +211,16 @@ describe('the environment of the sidecar', () => {
     assert.equal(env['KAFKA_CONFIG_SECURITY_PROTOCOL'], 'ssl')
     assert.equal(env['KAFKA_CONFIG_LINGER_MS'], '20')
     assert.equal(env['NODE_EXTRA_CA_CERTS'], '/a')
+  })
+
+  // Bodies of 1 MB at full speed against a full journal had a container of 128Mi killed.
+  test('bounds the heap by the memory limit, unless the settings have options of their own', () => {
+    assert.equal(inject().env['NODE_OPTIONS'], '--max-semi-space-size=4 --max-old-space-size=128')
+    const small = inject(annotated({ 'memory-limit': '128Mi' })).env['NODE_OPTIONS']
+    assert.equal(small, '--max-semi-space-size=1 --max-old-space-size=64')
+    const { container } = inject({}, { env: { NODE_OPTIONS: '--trace-gc' } })
+    const values = container.env?.filter(({ name }) => name === 'NODE_OPTIONS').map(({ value }) => value)
+    assert.deepEqual(values, ['--trace-gc'])
   })
 
   test('takes events where the agent sends them, and shows metrics to both families of addresses', () => {
@@ -305,10 +316,18 @@ describe('the container of the sidecar', () => {
     })
   })
 
+  // "must be less than or equal to pod limits": the API server would refuse the pod.
+  test('has none of its own in a pod that sets them for all its containers', () => {
+    const resources = { requests: { cpu: '1' }, limits: { memory: '2Gi' } }
+    assert.equal(inject({ spec: { resources } }).container.resources, undefined)
+    assert.deepEqual(inject({ spec: { resources: {} } }).container.resources?.limits, { cpu: '1', memory: '256Mi' })
+  })
+
   test('has probes that ask nothing of Kafka, and no readiness probe', () => {
     const { startupProbe, livenessProbe, readinessProbe } = inject().container
     assert.deepEqual(startupProbe?.httpGet, { path: '/readyz', port: 'il-metrics' })
     assert.deepEqual(livenessProbe?.httpGet, { path: '/healthz', port: 'il-metrics' })
+    assert.equal(livenessProbe.terminationGracePeriodSeconds, 10, 'a hung process is not waited for')
     assert.equal(readinessProbe, undefined)
   })
 
