@@ -10,5 +10,8 @@ export const tiers: readonly Tier[] = [
   { name: 'fast', folders: [] },
   { name: 'kafka', folders: ['kafka'] },
   { name: 'crash', folders: ['crash'] },
-  { name: 'image', folders: ['image'] }
+  { name: 'image', folders: ['image'] },
+  { name: 'kubernetes', folders: ['kubernetes'] },
+  { name: 'node', folders: ['node'] },
+  { name: 'chart', folders: ['chart'] }
 ]

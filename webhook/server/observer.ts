@@ -39,6 +39,8 @@ export class AdmissionObserver implements EndpointObserver {
     const line = { ...fieldsOf(subject), result, reasons, ms: rounded(ms), dryRun }
     // Whoever reads it has to know what to correct, and has no other place: the pod was never stored.
     if (result === 'deny') this.#logger.warn({ ...line, message: sentences(report) }, MESSAGES[result])
+    // Asked again because a later webhook changed the pod, as the API server's own do to nearly each: it has its line.
+    else if (reasons.includes('already_injected')) this.#logger.debug(line, 'asked again')
     else this.#logger.info(line, MESSAGES[result])
     this.#tellOwner(decision)
   }

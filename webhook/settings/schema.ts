@@ -182,7 +182,7 @@ export const schema = section({
   ),
   ignoredNamespaces: described(
     v.nullish(list(text(parseNamespace)), []),
-    'Namespaces in which nothing is injected, whatever their label says, beside `kube-system`, `kube-public` and `kube-node-lease`.'
+    'Namespaces in which nothing is injected, whatever their label says, beside `kube-system`, `kube-public` and `kube-node-lease`. The ValidatingAdmissionPolicy does not know them: exclude them there as well.'
   )
 })
 
