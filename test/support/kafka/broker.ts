@@ -12,6 +12,8 @@ export interface BrokerOptions {
   clusterId: string
   /** Where the node keeps its files; survives stop and start. */
   folder: string
+  /** The address that clients connect to. */
+  host: string
   /** The controllers' ports by node id: the same through a cluster's life. */
   controllerPorts: number[]
   /** Kafka's broker settings, over the harness's own. */
@@ -105,15 +107,15 @@ export class Broker {
   }
 
   #settings(port: number): Record<string, string> {
-    const { id, controllerPorts, config } = this.#options
+    const { id, host, controllerPorts, config } = this.#options
     return {
       'process.roles': 'broker,controller',
       'node.id': String(id),
       'controller.quorum.voters': controllerPorts
         .map((controller, node) => `${node}@127.0.0.1:${controller}`)
         .join(','),
-      listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPorts[id]}`,
-      'advertised.listeners': `PLAINTEXT://127.0.0.1:${port}`,
+      listeners: `PLAINTEXT://${host}:${port},CONTROLLER://127.0.0.1:${controllerPorts[id]}`,
+      'advertised.listeners': `PLAINTEXT://${host}:${port}`,
       'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
       'controller.listener.names': 'CONTROLLER',
       'inter.broker.listener.name': 'PLAINTEXT',

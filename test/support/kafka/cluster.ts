@@ -9,28 +9,34 @@ import { freePorts } from './ports.ts'
 import { Probe } from './probe.ts'
 import { kafkaTools } from './tools.ts'
 
-/** One broker, or three that are also a quorum of three; `config` holds Kafka's broker settings. */
+/**
+ * One broker, or three that are also a quorum of three; `host` is the address where clients find them, 127.0.0.1 unless
+ * said; `config` holds Kafka's broker settings.
+ */
 export interface ClusterOptions {
   brokers?: 1 | 3
+  host?: string
   config?: Record<string, string>
 }
 
 const startTimeoutMs = 60_000
 
 /**
- * A real Kafka of the tests' own, in KRaft mode on 127.0.0.1, that can be broken in every way. Brokers are named by their
+ * A real Kafka of the tests' own, in KRaft mode on this machine, that can be broken in every way. Brokers are named by their
  * node id, which counts from 0. Nothing of it outlives the process, also when that is killed: the probe sees to it.
  */
 export class KafkaCluster extends Kafka {
   readonly #folder: string
   readonly #brokers: Broker[]
+  readonly #host: string
   readonly #ports: number[]
   readonly #killAtExit: () => void
 
-  private constructor(probe: Probe, folder: string, brokers: Broker[], ports: number[]) {
-    super(probe, addresses(ports))
+  private constructor(probe: Probe, folder: string, brokers: Broker[], host: string, ports: number[]) {
+    super(probe, addresses(host, ports))
     this.#folder = folder
     this.#brokers = brokers
+    this.#host = host
     this.#ports = ports
     this.#killAtExit = () => {
       for (const broker of brokers) broker.signal('SIGKILL')
@@ -52,7 +58,8 @@ export class KafkaCluster extends Kafka {
   }
 
   /** A cluster that has its addresses and runs nothing yet: for what is started before Kafka. */
-  static async prepare({ brokers: count = 1, config = {} }: ClusterOptions = {}): Promise<KafkaCluster> {
+  static async prepare(options: ClusterOptions = {}): Promise<KafkaCluster> {
+    const { brokers: count = 1, host = '127.0.0.1', config = {} } = options
     const tools = await kafkaTools()
     const folder = await mkdtemp(join(tmpdir(), 'inference-logger-kafka-'))
     const probe = new Probe(tools)
@@ -60,9 +67,10 @@ export class KafkaCluster extends Kafka {
     const [ports, controllerPorts] = [await freePorts(count), await freePorts(count)]
     const clusterId = randomBytes(16).toString('base64url')
     const brokers = ports.map(
-      (_port, id) => new Broker({ tools, id, clusterId, folder: join(folder, String(id)), controllerPorts, config })
+      (_port, id) =>
+        new Broker({ tools, id, clusterId, folder: join(folder, String(id)), host, controllerPorts, config })
     )
-    return new KafkaCluster(probe, folder, brokers, ports)
+    return new KafkaCluster(probe, folder, brokers, host, ports)
   }
 
   /** Starts every broker that is not running and waits until all have joined. */
@@ -75,7 +83,7 @@ export class KafkaCluster extends Kafka {
     if (port !== undefined) {
       this.#broker(id)
       this.#ports[id] = port
-      this.setBootstrap(addresses(this.#ports))
+      this.setBootstrap(addresses(this.#host, this.#ports))
     }
     await this.#start([id])
   }
@@ -146,7 +154,7 @@ export class KafkaCluster extends Kafka {
         throw new Error(`broker ${id} not up after ${startTimeoutMs} ms, knows of ${known.join()}:\n${broker.log}`)
       }
       await new Promise(resolve => setTimeout(resolve, 50))
-      known = await this.brokerIds(addresses([this.#port(id)])).catch(() => [])
+      known = await this.brokerIds(addresses(this.#host, [this.#port(id)])).catch(() => [])
     }
   }
 
@@ -168,6 +176,6 @@ export class KafkaCluster extends Kafka {
   }
 }
 
-function addresses(ports: number[]): string {
-  return ports.map(port => `127.0.0.1:${port}`).join(',')
+function addresses(host: string, ports: number[]): string {
+  return ports.map(port => `${host}:${port}`).join(',')
 }

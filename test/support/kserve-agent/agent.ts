@@ -21,7 +21,7 @@ export class KServeAgent {
   pendingPeak = 0
   #sink: URL
   #identity: AgentIdentity
-  #options: Required<Pick<KServeAgentOptions, 'queueSize' | 'overtake' | 'overtakeWithinMs' | 'onLogLine'>>
+  #options: Required<Pick<KServeAgentOptions, 'queueSize' | 'overtake' | 'overtakeWithinMs' | 'onLogLine' | 'onAnswer'>>
   #transport: GoTransport
   #random: () => number
   #channel: InferenceEvent[] = []
@@ -51,7 +51,8 @@ export class KServeAgent {
       queueSize: options.queueSize ?? 100,
       overtake: options.overtake ?? 0,
       overtakeWithinMs: options.overtakeWithinMs ?? 50,
-      onLogLine: options.onLogLine ?? (() => {})
+      onLogLine: options.onLogLine ?? (() => {}),
+      onAnswer: options.onAnswer ?? (() => {})
     }
     this.#transport = new GoTransport({
       host: this.#sink.hostname.replace(/^\[|\]$/g, ''),
@@ -222,11 +223,13 @@ export class KServeAgent {
       const { status, text } = await this.#transport.roundTrip(formatRequest(this.#sink, event, this.#identity))
       this.replyMs.push(performance.now() - started)
       this.sentByStatus.set(status, (this.sentByStatus.get(status) ?? 0) + 1)
+      this.#options.onAnswer(event, status)
       if (status !== 200) this.#options.onLogLine(`Sent with status code ${status}, error: ${text}`)
     } catch (error) {
       // what a stop cuts off is counted as lost
       if (this.#stopped) return
       this.errors++
+      this.#options.onAnswer(event, undefined)
       this.#options.onLogLine(
         `Failed to send cloud event, url: ${this.#sink.href}: while sending event: ${(error as Error).message}`
       )

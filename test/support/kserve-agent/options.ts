@@ -1,4 +1,4 @@
-import type { AgentIdentity, EventType } from './request.ts'
+import type { AgentIdentity, EventType, InferenceEvent } from './request.ts'
 
 /** Everything but the sink has KServe's value as default. */
 export interface KServeAgentOptions extends Partial<AgentIdentity> {
@@ -21,6 +21,8 @@ export interface KServeAgentOptions extends Partial<AgentIdentity> {
   overtakeWithinMs?: number
   /** Receives the lines that the agent logs about events that were not answered with 200. */
   onLogLine?: (line: string) => void
+  /** Receives every event that was sent, with the answer's status; undefined when none came. */
+  onAnswer?: (event: InferenceEvent, status: number | undefined) => void
 }
 
 /** What a test hands to the agent; see `KServeAgent.log`. */

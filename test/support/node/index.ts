@@ -1,0 +1,6 @@
+export { eventKey } from './answers.ts'
+export { Cgroup, type MemoryUse } from './cgroup.ts'
+export { type Arrived, NodeCluster } from './cluster.ts'
+export { nodeName } from './node.ts'
+export { isReady, Predictor, sidecarName, statusOf, terminationOf } from './predictor.ts'
+export { missingPackages, requireNodeTools, withoutNode } from './tools.ts'
