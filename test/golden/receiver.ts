@@ -23,7 +23,14 @@ export interface Received {
 /** When everything here was received: 2026-11-22T12:00:00.250Z. */
 export const receivedAt = Date.UTC(2026, 10, 22, 12, 0, 0, 250)
 
-const nothing: Environment = { podName: '', podNamespace: '', nodeName: '', inferenceServiceName: '', component: '', revision: '' }
+const nothing: Environment = {
+  podName: '',
+  podNamespace: '',
+  nodeName: '',
+  inferenceServiceName: '',
+  component: '',
+  revision: ''
+}
 
 /**
  * Starts the real receiver, its clock stopped, on a memory store.

@@ -1,0 +1,10 @@
+export { chartFolder, ciFile, ciValues, Helm, objectOf, objectsOf, type Rendered } from './helm.ts'
+export {
+  helmBuildTimeoutMs,
+  helmTool,
+  prometheusOperator,
+  prometheusOperatorModule,
+  withoutGo,
+  withoutHelmTools,
+  yamlOfModule
+} from './tools.ts'
