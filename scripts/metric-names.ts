@@ -1,8 +1,6 @@
-import type { Registry } from 'prom-client'
-import { Ledger } from '../sidecar/metrics/ledger.ts'
-import { Metrics } from '../sidecar/metrics/metrics.ts'
 import { STATUS } from '../sidecar/receiver/replies.ts'
 import { WebhookMetrics } from '../webhook/metrics/metrics.ts'
+import { loggerMetrics } from './tables/registry.ts'
 
 /** Metrics of other programs that the dashboard and the rules may ask for: kube-state-metrics, kube-apiserver, Prometheus. */
 const OTHERS: ReadonlySet<string> = new Set([
@@ -38,29 +36,10 @@ export interface Naming {
 
 /** Every metric in the code, by asking the registries themselves. */
 export async function metricsInCode(): Promise<Map<string, string>> {
-  const nothing = {
-    pendingEvents: 0,
-    pendingBytes: 0,
-    pendingLimitBytes: 0,
-    inFlightRecords: 0,
-    oldestReceivedAt: undefined,
-    journal: undefined,
-    deadLetters: { bytes: 0, limitBytes: 0 }
-  }
-  const logger = new Metrics(
-    new Ledger(),
-    () => nothing,
-    () => undefined,
-    { version: '', librdkafka: '', node: '' }
-  )
   const webhook = new WebhookMetrics({ version: '', node: '' })
-  return new Map([...(await typesIn(logger.registry)), ...(await typesIn(webhook.registry))])
-}
-
-async function typesIn(registry: Registry): Promise<[string, string][]> {
-  const all = await registry.getMetricsAsJSON()
-  registry.clear()
-  return all.map(({ name, type }) => [name, String(type)])
+  const all = [...(await loggerMetrics()), ...(await webhook.registry.getMetricsAsJSON())]
+  webhook.registry.clear()
+  return new Map(all.map(({ name, type }) => [name, String(type)]))
 }
 
 /** Everything that does not fit, in sentences; empty when all does. */

@@ -5,6 +5,7 @@ import type { Command } from '../../sidecar/config/variables.ts'
 import { createLogger } from '../../sidecar/logging/logger.ts'
 import { Sidecar } from '../../sidecar/sidecar.ts'
 import { realSources } from '../config-sources.ts'
+import { stopOnSignal } from '../stop-on-signal.ts'
 
 /** Exit code for a configuration that cannot work (sysexits.h EX_CONFIG): a supervisor can tell it from a crash. */
 const EX_CONFIG = 78
@@ -33,7 +34,9 @@ export async function serve(command: Command): Promise<void> {
     { listen, ops, brokers: config.brokers, topic: config.topic.text, durability: config.durability },
     'ready'
   )
-  stopOnSignal(sidecar, logger)
+  stopOnSignal(logger, 'stopping: events are taken until they cease, then what is pending is delivered', async () =>
+    (await sidecar.stop()).lost === 0 ? 0 : 1
+  )
 }
 
 function configOrExit(command: Command): Config {
@@ -46,26 +49,4 @@ function configOrExit(command: Command): Config {
       logger.fatal({ variable, value }, `${variable}: ${advice}`)
     process.exit(EX_CONFIG)
   }
-}
-
-function stopOnSignal(sidecar: Sidecar, logger: ReturnType<typeof createLogger>): void {
-  let stopping = false
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      logger.warn({ signal }, 'second signal: exiting at once')
-      // Not process.exit(): it waits for the thread pool, where a question to an absent Kafka may take its time.
-      process.kill(process.pid, 'SIGKILL')
-    }
-    stopping = true
-    logger.info({ signal }, 'stopping: events are taken until they cease, then what is pending is delivered')
-    void sidecar.stop().then(
-      ({ lost }) => process.exit(lost === 0 ? 0 : 1),
-      (error: unknown) => {
-        logger.fatal({ err: error }, 'stopping failed')
-        process.exit(1)
-      }
-    )
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
 }

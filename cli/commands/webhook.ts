@@ -7,6 +7,7 @@ import { createLogger } from '../../sidecar/logging/logger.ts'
 import { SettingsError } from '../../webhook/settings/errors.ts'
 import { logMistakes, Webhook, type WebhookOptions } from '../../webhook/webhook.ts'
 import { librdkafkaChecks } from '../settings-checks.ts'
+import { stopOnSignal } from '../stop-on-signal.ts'
 
 /** The command line of `webhook`, as it was written; each option also comes from the environment. */
 export interface WebhookFlags {
@@ -36,7 +37,12 @@ export async function webhook(flags: WebhookFlags): Promise<void> {
   // A fault of ours must neither hide nor end what still works: say it, and let the next admission be taken.
   process.on('unhandledRejection', error => logger.error({ err: error }, 'unhandled rejection: please report this'))
   try {
-    stopOnSignal(await Webhook.start(options, logger), logger)
+    const running = await Webhook.start(options, logger)
+    stopOnSignal(logger, 'stopping: admissions are answered until the API servers know', async () => {
+      await running.stop()
+      logger.info('stopped')
+      return 0
+    })
   } catch (error) {
     if (error instanceof SettingsError) {
       logMistakes(error, (fields, message) => logger.fatal(fields, message))
@@ -89,29 +95,4 @@ function apiServer(mistakes: Mistake[]): WebhookOptions['events'] {
     return undefined
   }
   return { host, port: Number(port), folder: SERVICE_ACCOUNT, instance: hostname() }
-}
-
-function stopOnSignal(running: Webhook, logger: Logger): void {
-  let stopping = false
-  const stop = (signal: NodeJS.Signals): void => {
-    if (stopping) {
-      logger.warn({ signal }, 'second signal: exiting at once')
-      // Not process.exit(): it waits for the thread pool.
-      process.kill(process.pid, 'SIGKILL')
-    }
-    stopping = true
-    logger.info({ signal }, 'stopping: admissions are answered until the API servers know')
-    void running.stop().then(
-      () => {
-        logger.info('stopped')
-        process.exit(0)
-      },
-      (error: unknown) => {
-        logger.fatal({ err: error }, 'stopping failed')
-        process.exit(1)
-      }
-    )
-  }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
 }

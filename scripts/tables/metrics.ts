@@ -1,26 +1,10 @@
 import { Ledger } from '../../sidecar/metrics/ledger.ts'
-import { Metrics } from '../../sidecar/metrics/metrics.ts'
 import { table } from './markdown.ts'
+import { loggerMetrics } from './registry.ts'
 
 /** The table of metrics, from the registry itself; Node's and the process's own are not listed one by one. */
 export async function metricsTable(): Promise<string> {
-  const nothing = {
-    pendingEvents: 0,
-    pendingBytes: 0,
-    pendingLimitBytes: 0,
-    inFlightRecords: 0,
-    oldestReceivedAt: undefined,
-    journal: undefined,
-    deadLetters: { bytes: 0, limitBytes: 0 }
-  }
-  const metrics = new Metrics(
-    new Ledger(),
-    () => nothing,
-    () => undefined,
-    { version: '', librdkafka: '', node: '' }
-  )
-  const all = await metrics.registry.getMetricsAsJSON()
-  metrics.registry.clear()
+  const all = await loggerMetrics()
   const own = all.filter(({ name }) => /^(?:inference_logger|rdkafka)_/.test(name))
   return table(
     ['metric', 'type', 'labels', 'meaning'],

@@ -22,11 +22,11 @@ import {
 import {
   chartFolder,
   Helm,
-  helmBuildTimeoutMs,
   objectOf,
   objectsOf,
   type Rendered,
-  withoutHelmTools
+  withoutHelmTools,
+  helmOfSuite
 } from '../support/helm/index.ts'
 
 const folder = join(repositoryRoot(), 'examples')
@@ -37,18 +37,11 @@ const valuesFiles = files.filter(name => name.endsWith('values.yaml'))
 const manifests = files.filter(name => name.endsWith('.yaml') && !valuesFiles.includes(name))
 
 describe('Examples', { skip: withoutHelmTools() }, () => {
-  let helm: Helm
-  before(
-    async () => {
-      helm = await Helm.create()
-    },
-    { timeout: helmBuildTimeoutMs }
-  )
-  after(() => helm.close())
+  const helm = helmOfSuite()
 
   for (const name of valuesFiles) {
     test(`${name}: values that the chart takes, and settings that the webhook takes`, async () => {
-      const objects = await helm.render('--values', join(folder, name))
+      const objects = await helm().render('--values', join(folder, name))
       const settings = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name.endsWith('-settings'))
       if (settings) await readSettings(settings.data?.['settings.yaml'] ?? '', librdkafkaChecks)
     })
@@ -74,7 +67,7 @@ describe('Examples', { skip: withoutHelmTools() }, () => {
 
   test('the gateway takes the place of the original: the same address, and the same variables', async () => {
     const original = objectsIn('migration/original.yaml')
-    const gateway = await helm.render('--values', join(folder, 'migration/gateway-values.yaml'))
+    const gateway = await helm().render('--values', join(folder, 'migration/gateway-values.yaml'))
     const before = objectOf(original, 'Service')
     const after = objectOf(gateway, 'Service')
     const address = ({ metadata, spec }: Rendered): unknown => {

@@ -1,31 +1,24 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { packageVersion } from '../../sidecar/package-version.ts'
-import { chartFolder, ciFile, ciValues, Helm, helmBuildTimeoutMs, withoutHelmTools } from '../support/helm/index.ts'
+import { chartFolder, ciFile, ciValues, withoutHelmTools, helmOfSuite } from '../support/helm/index.ts'
 
 describe('helm lint --strict', { skip: withoutHelmTools() }, () => {
-  let helm: Helm
-  before(
-    async () => {
-      helm = await Helm.create()
-    },
-    { timeout: helmBuildTimeoutMs }
-  )
-  after(() => helm.close())
+  const helm = helmOfSuite()
 
   for (const name of ciValues()) {
     test(`has nothing to say about ci/${name}-values.yaml`, async () => {
-      assert.match(await helm.run('lint', '--strict', chartFolder(), '--values', ciFile(name)), /0 chart\(s\) failed/)
+      assert.match(await helm().run('lint', '--strict', chartFolder(), '--values', ciFile(name)), /0 chart\(s\) failed/)
     })
   }
 
   for (const preset of ['values-ha.yaml', 'values-openshift.yaml']) {
     test(`has nothing to say about ${preset}`, async () => {
       const files = ['--values', ciFile('minimal'), '--values', join(chartFolder(), preset)]
-      assert.match(await helm.run('lint', '--strict', chartFolder(), ...files), /0 chart\(s\) failed/)
+      assert.match(await helm().run('lint', '--strict', chartFolder(), ...files), /0 chart\(s\) failed/)
     })
   }
 })

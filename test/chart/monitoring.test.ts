@@ -1,17 +1,9 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { parse } from 'yaml'
-import {
-  chartFolder,
-  ciFile,
-  Helm,
-  helmBuildTimeoutMs,
-  objectOf,
-  type Rendered,
-  withoutHelmTools
-} from '../support/helm/index.ts'
+import { chartFolder, ciFile, objectOf, type Rendered, withoutHelmTools, helmOfSuite } from '../support/helm/index.ts'
 
 interface Rule {
   alert?: string
@@ -30,14 +22,7 @@ const filesIn = (folder: string): [string, string][] =>
   ])
 
 describe('The chart’s objects for Prometheus and Grafana', { skip: withoutHelmTools() }, () => {
-  let helm: Helm
-  before(
-    async () => {
-      helm = await Helm.create()
-    },
-    { timeout: helmBuildTimeoutMs }
-  )
-  after(() => helm.close())
+  const helm = helmOfSuite()
 
   test('the PrometheusRule has the groups of files/rules, each as it is', async () => {
     const groups = filesIn('rules').flatMap(([, text]) => (parse(text) as { groups: Group[] }).groups)
@@ -135,7 +120,7 @@ describe('The chart’s objects for Prometheus and Grafana', { skip: withoutHelm
 
   async function rendered(...set: readonly string[]): Promise<Rendered[]> {
     const args = set.flatMap(each => ['--set', each.startsWith('../') ? each.slice(3) : `monitoring.${each}`])
-    return helm.render('--values', ciFile('minimal'), ...args)
+    return helm().render('--values', ciFile('minimal'), ...args)
   }
 
   async function groupsWith(...set: readonly string[]): Promise<Group[]> {

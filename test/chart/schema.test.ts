@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { describe, test } from 'node:test'
 import { parse } from 'yaml'
 import { annotations } from '../../webhook/annotations/table.ts'
 import { isRecord } from '../../webhook/pod.ts'
-import { chartFolder, ciFile, Helm, helmBuildTimeoutMs, withoutHelmTools } from '../support/helm/index.ts'
+import { chartFolder, ciFile, withoutHelmTools, helmOfSuite } from '../support/helm/index.ts'
 
 interface Schema {
   $ref?: string
@@ -24,14 +24,7 @@ const schema = JSON.parse(read('values.schema.json')) as Schema
 const isFree = ({ properties }: Schema): boolean => properties === undefined
 
 describe('values.schema.json', { skip: withoutHelmTools() }, () => {
-  let helm: Helm
-  before(
-    async () => {
-      helm = await Helm.create()
-    },
-    { timeout: helmBuildTimeoutMs }
-  )
-  after(() => helm.close())
+  const helm = helmOfSuite()
 
   test('knows each value of values.yaml, and no other', () => {
     const differences: string[] = []
@@ -43,7 +36,7 @@ describe('values.schema.json', { skip: withoutHelmTools() }, () => {
     const paths: string[] = []
     const misspelt = misspell('', values, schema, paths)
     assert.ok(paths.length > 30, `${paths.length} places`)
-    const message = await helm.refusal('--values', ciFile('minimal'), '--values', helm.values(misspelt))
+    const message = await helm().refusal('--values', ciFile('minimal'), '--values', helm().values(misspelt))
     const missing = paths.filter(
       path => !message.includes(`at '${path}': additional properties 'misspelt' not allowed`)
     )
@@ -51,13 +44,13 @@ describe('values.schema.json', { skip: withoutHelmTools() }, () => {
   })
 
   test('names the key that was misspelt', async () => {
-    const message = await helm.refusal('--set', 'sidecar.kafka.broker=kafka:9092')
+    const message = await helm().refusal('--set', 'sidecar.kafka.broker=kafka:9092')
     assert.match(message, /at '\/sidecar\/kafka': additional properties 'broker' not allowed/)
   })
 
   test('refuses an annotation that does not exist, and knows all that do', async () => {
     const args = ['--values', ciFile('minimal')]
-    const refused = await helm.refusal(...args, '--set', 'sidecar.defaults.durabilty=fsync')
+    const refused = await helm().refusal(...args, '--set', 'sidecar.defaults.durabilty=fsync')
     assert.match(refused, /at '\/sidecar\/defaults': additional properties 'durabilty' not allowed/)
     const notDefaults = ['inject', 'brokers', 'kafka-config-secret', 'image']
     const names = Object.keys(annotations)
@@ -80,12 +73,12 @@ describe('values.schema.json', { skip: withoutHelmTools() }, () => {
     ['a caBundle that is none', { webhook: { certificates: { existingSecret: { caBundle: 'x' } } } }, /caBundle/]
   ] as const) {
     test(`refuses ${what}`, async () => {
-      assert.match(await helm.refusal('--values', ciFile('minimal'), '--values', helm.values(set)), says)
+      assert.match(await helm().refusal('--values', ciFile('minimal'), '--values', helm().values(set)), says)
     })
   }
 
   test('takes the globals of a chart that has this one', async () => {
-    await helm.render('--values', ciFile('minimal'), '--set', 'global.imageRegistry=registry.example')
+    await helm().render('--values', ciFile('minimal'), '--set', 'global.imageRegistry=registry.example')
   })
 })
 

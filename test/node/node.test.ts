@@ -1,6 +1,7 @@
 import { after, before, describe } from 'node:test'
 import { buildTimeoutMs } from '../support/kubernetes/tools.ts'
 import { NodeCluster, requireNodeTools, withoutNode } from '../support/node/index.ts'
+import { chart } from './chart.ts'
 import { endsOfPods } from './ends-of-pods.ts'
 import { fullJournal } from './full-journal.ts'
 import { memoryLimit } from './memory-limit.ts'
@@ -35,5 +36,6 @@ describe('a predictor on a real node', { skip: withoutNode }, () => {
     trouble(get)
     outages(get)
     running(get)
+    chart(get)
   })
 })

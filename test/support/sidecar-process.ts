@@ -74,7 +74,7 @@ export class SidecarProcess {
     })
     this.#child = child
     running.add(child)
-    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', line => this.logs.push(parse(line)))
+    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', line => this.logs.push(parseLogLine(line)))
     child.stderr.on('data', (text: Buffer) => (this.#errors += text.toString()))
     this.exited = new Promise(resolve => {
       child.once('error', error => (this.#errors += error.message))
@@ -223,7 +223,8 @@ export function parseMetrics(text: string): Metrics {
   return metrics
 }
 
-function parse(line: string): LogLine {
+/** Reads a line of the program's log. */
+export function parseLogLine(line: string): LogLine {
   try {
     const json: unknown = JSON.parse(line)
     if (typeof json === 'object' && json !== null && 'msg' in json) return json as LogLine

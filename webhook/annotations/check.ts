@@ -1,6 +1,6 @@
+import type { EnvVar } from 'kubernetes-types/core/v1.js'
 import { parseConfig } from '../../sidecar/config/config.ts'
 import { ConfigError, type Mistake } from '../../sidecar/config/errors.ts'
-import type { EnvVar } from 'kubernetes-types/core/v1.js'
 
 /** What the kubelet fills in is right, whatever it is. */
 const FROM_THE_KUBELET = 'x'

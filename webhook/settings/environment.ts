@@ -1,7 +1,7 @@
-import { parseConfig } from '../../sidecar/config/config.ts'
-import { ConfigError, MASK, masked, type Mistake } from '../../sidecar/config/errors.ts'
+import { MASK, masked, type Mistake } from '../../sidecar/config/errors.ts'
 import { KAFKA_CONFIG_PREFIX, kafkaProperties, propertyOfVariable } from '../../sidecar/config/kafka-config.ts'
 import { variables, type Variable } from '../../sidecar/config/variables.ts'
+import { environmentMistakes } from '../annotations/check.ts'
 import type { SettingsChecks } from './checks.ts'
 import type { SettingsMistake } from './errors.ts'
 import { ANNOTATION_NAMES, ANNOTATIONS } from './values.ts'
@@ -86,24 +86,13 @@ export function properties(view: View, checks: SettingsChecks): SettingsMistake[
  * and not by every pod.
  */
 export function environment(view: View): SettingsMistake[] {
-  const env: Record<string, string> = { [variables.brokers.name]: view.text('kafka', 'brokers') ?? 'localhost:9092' }
+  const env = new Map<string, string>([[variables.brokers.name, view.text('kafka', 'brokers') ?? 'localhost:9092']])
   for (const [annotation, value] of view.texts('defaults')) {
     const name = (ANNOTATIONS as Readonly<Record<string, { variable?: string }>>)[annotation]?.variable
-    if (name !== undefined) env[name] = value
+    if (name !== undefined) env.set(name, value)
   }
-  Object.assign(env, Object.fromEntries(view.texts('env')))
-  try {
-    parseConfig('sidecar', {
-      env,
-      readFile: () => '',
-      checkProperty: () => ({ level: 'global' }),
-      reserved: new Map()
-    })
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return error.mistakes.map(asSetting)
-  }
+  for (const [name, value] of view.texts('env')) env.set(name, value)
+  return environmentMistakes([...env].map(([name, value]) => ({ name, value }))).map(asSetting)
 }
 
 function asSetting({ variable, value, advice }: Mistake): SettingsMistake {

@@ -1,4 +1,5 @@
 export { chartFolder, ciFile, ciValues, Helm, objectOf, objectsOf, type Rendered } from './helm.ts'
+export { helmOfSuite } from './suite.ts'
 export {
   helmBuildTimeoutMs,
   helmTool,

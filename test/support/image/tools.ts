@@ -9,8 +9,7 @@ export const searchPath = [process.env['PATH'] ?? '', '/usr/sbin', '/sbin'].join
 
 /** The Debian packages that the image tier needs and this machine lacks, by the names that `apt-get install` takes. */
 export function missingTools(): string[] {
-  const folders = searchPath.split(delimiter)
-  return packages.filter(name => !folders.some(folder => isExecutable(join(folder, name))))
+  return packages.filter(name => !isInstalled(name))
 }
 
 /**
@@ -30,6 +29,15 @@ function reason(): string | false {
   if (process.getuid?.() !== 0) return 'needs root, since debootstrap does'
   const missing = missingTools()
   return missing.length > 0 && `needs ${missing.join(', ')} (Debian packages of these names)`
+}
+
+/**
+ * Tells whether a program is on this machine.
+ * @param program its name, or its whole path
+ */
+export function isInstalled(program: string): boolean {
+  if (program.startsWith('/')) return isExecutable(program)
+  return searchPath.split(delimiter).some(folder => isExecutable(join(folder, program)))
 }
 
 function isExecutable(path: string): boolean {

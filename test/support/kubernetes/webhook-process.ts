@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline'
 import { pathToFileURL } from 'node:url'
 import { request } from 'undici'
 import type { CertificatePair } from '../certificates.ts'
-import { type LogLine, mainScript, type Metrics, parseMetrics } from '../sidecar-process.ts'
+import { type LogLine, mainScript, type Metrics, parseLogLine, parseMetrics } from '../sidecar-process.ts'
 import { Guard } from './guard.ts'
 import { eventually } from './wait.ts'
 
@@ -64,7 +64,7 @@ export class WebhookProcess {
     this.#child = child
     const guard = new Guard(this.#folder)
     guard.watch(child)
-    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', line => this.logs.push(parse(line)))
+    createInterface({ input: child.stdout, crlfDelay: Infinity }).on('line', line => this.logs.push(parseLogLine(line)))
     child.stderr.on('data', (text: Buffer) => (this.#errors += text.toString()))
     this.exited = new Promise(resolve => {
       child.once('error', error => (this.#errors += error.message))
@@ -191,16 +191,6 @@ class Mounted {
 
 function filesOf({ cert, key }: CertificatePair): Record<string, string> {
   return { 'tls.crt': cert, 'tls.key': key }
-}
-
-function parse(line: string): LogLine {
-  try {
-    const json: unknown = JSON.parse(line)
-    if (typeof json === 'object' && json !== null && 'msg' in json) return json as LogLine
-  } catch {
-    // A crash of Node's is plain text, and the tests want to see it.
-  }
-  return { level: 'none', msg: line }
 }
 
 /** This process's environment without what would configure the program or tell it that it is a test. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { CertificateAuthority } from '../certificates.ts'
 import { KafkaCluster } from '../kafka/index.ts'
 import { createNamespace, injectionLabel } from '../kubernetes/namespaces.ts'
-import { inferenceLoggerConfiguration } from '../kubernetes/webhooks.ts'
+import { inferenceLoggerConfiguration, onlyNamespace } from '../kubernetes/webhooks.ts'
 import { WebhookProcess } from '../kubernetes/webhook-process.ts'
 import { cutOff, reconnect } from './bridge.ts'
 import { nodeAddress } from './config.ts'
@@ -111,8 +111,9 @@ export class NodeCluster {
       ...injectionLabel,
       'pod-security.kubernetes.io/enforce': 'restricted'
     })
-    // Fail: a pod that the webhook did not see is no pod of these tests.
-    const registration = { url: this.webhook.url, ca, fields: { failurePolicy: 'Fail' } }
+    // Fail: a pod that the webhook did not see is no pod of these tests. Its namespace: the chart brings a webhook of its own.
+    const fields = { failurePolicy: 'Fail', namespaceSelector: onlyNamespace(this.namespace) }
+    const registration = { name: 'node-tests', url: this.webhook.url, ca, fields }
     await client.create(inferenceLoggerConfiguration(registration))
   }
 }

@@ -6,6 +6,11 @@ import { cniFolder } from './tools.ts'
 export const nodeAddress = '10.88.9.1'
 const podNetwork = '10.88.9.0/24'
 
+/** Where Services get their addresses; nothing routes there but the first one, which is the API server's. */
+export const serviceNetwork = '10.88.10.0/24'
+/** Of the Service `kubernetes`: the one address that pods get in their environment. */
+export const apiServerAddress = '10.88.10.1'
+
 /** Paths below the node's folder. */
 export interface NodePaths {
   readonly folder: string

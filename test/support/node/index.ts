@@ -1,6 +1,8 @@
 export { eventKey } from './answers.ts'
 export { Cgroup, type MemoryUse } from './cgroup.ts'
 export { type Arrived, NodeCluster } from './cluster.ts'
+export { images } from './images.ts'
 export { nodeName } from './node.ts'
+export { predictorPod } from './predictor-pod.ts'
 export { isReady, Predictor, sidecarName, statusOf, terminationOf } from './predictor.ts'
 export { missingPackages, requireNodeTools, withoutNode } from './tools.ts'

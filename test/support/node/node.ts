@@ -5,9 +5,18 @@ import { promisify } from 'node:util'
 import { searchPath } from '../image/tools.ts'
 import { ControlPlane, defaultControllers } from '../kubernetes/control-plane.ts'
 import { kubernetesTools } from '../kubernetes/tools.ts'
-import { makeBridge } from './bridge.ts'
+import { makeBridge, serveApiServer } from './bridge.ts'
 import { makeCgroup } from './cgroup.ts'
-import { containerdConfig, kubeletConfig, networkConfig, nodeAddress, nodePaths, type NodePaths } from './config.ts'
+import {
+  apiServerAddress,
+  containerdConfig,
+  kubeletConfig,
+  networkConfig,
+  nodeAddress,
+  nodePaths,
+  type NodePaths,
+  serviceNetwork
+} from './config.ts'
 import { images, saveImages } from './images.ts'
 import { Machine } from './machine.ts'
 import { nodePrograms } from './tools.ts'
@@ -43,6 +52,7 @@ export class TestNode {
       makeCgroup()
       await makeBridge()
       plane = await startControlPlane()
+      await serveApiServer(plane.url)
       const node = new TestNode(plane, machine)
       const paths = nodePaths(machine.folder)
       await writeConfig(paths)
@@ -76,8 +86,12 @@ function environment(): NodeJS.ProcessEnv {
 
 function startControlPlane(): Promise<ControlPlane> {
   return ControlPlane.start({
-    controllers: [...defaultControllers],
+    controllers: [...defaultControllers, 'endpoints-controller', 'endpointslice-controller'],
+    names: [apiServerAddress],
     apiServer: {
+      'service-cluster-ip-range': serviceNetwork,
+      // There is no kube-proxy: it finds webhooks by their pods' addresses.
+      'enable-aggregator-routing': 'true',
       // `kubectl logs` and `exec` find the node by its address: nobody can look its name up.
       'kubelet-preferred-address-types': 'InternalIP',
       // Nobody takes that taint from a new node: the controller that does is not there.

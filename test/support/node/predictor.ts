@@ -39,6 +39,11 @@ export class Predictor {
     return new Predictor(client, pod, options.name)
   }
 
+  /** The same for a pod that a Deployment made of {@link predictorPod}. */
+  static of(client: KubernetesClient, pod: Pod, name: string): Predictor {
+    return new Predictor(client, { apiVersion: 'v1', kind: 'Pod', ...pod }, name)
+  }
+
   pod(): Promise<Pod> {
     return this.#client.get<Pod>(this.#path)
   }

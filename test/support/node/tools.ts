@@ -1,6 +1,5 @@
-import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
-import { missingTools as missingImageTools, searchPath } from '../image/tools.ts'
+import { isInstalled, missingTools as missingImageTools } from '../image/tools.ts'
 import { missingKafkaTools } from '../kafka/index.ts'
 import { controlPlanePrograms, missingKubernetesTools } from '../kubernetes/tools.ts'
 
@@ -21,11 +20,7 @@ const packages: readonly (readonly [name: string, file: string])[] = [
 
 /** The Debian packages that a node needs and this machine lacks, by the names that `apt-get install` takes. */
 export function missingPackages(): string[] {
-  const lacking = packages.filter(([, file]) => {
-    const places = file.startsWith('/') ? [file] : searchPath.split(':').map(folder => join(folder, file))
-    return !places.some(isExecutable)
-  })
-  return lacking.map(([name]) => name)
+  return packages.filter(([, file]) => !isInstalled(file)).map(([name]) => name)
 }
 
 /**
@@ -50,13 +45,4 @@ function reason(): string | false {
     ...missingKafkaTools()
   ]
   return missing.length > 0 && `needs ${missing.join(', ')}`
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -6,34 +6,17 @@ import fc from 'fast-check'
 import { stringify } from 'yaml'
 import { loadSettings, SettingsError } from '../../../webhook/settings/load.ts'
 import { settingRows } from '../../../webhook/settings/rows.ts'
-import type { Settings } from '../../../webhook/settings/settings.ts'
+import { SETTINGS } from '../pods.ts'
 import { LEAST, load, loadWith } from './loading.ts'
 
-const DEFAULTS: Settings = {
-  image: 'registry.example/inference-logger:1',
-  imagePullSecrets: [],
-  kubernetesVersion: undefined,
-  kserveVersion: undefined,
-  port: 9480,
-  metricsPort: 9481,
-  kafka: { brokers: 'kafka:9092', configSecret: undefined, ca: undefined, config: {} },
-  defaults: {},
-  annotations: { allow: [], forbid: [], onMistake: 'deny' },
-  journal: { sizeLimit: undefined, claimTemplates: {}, fsGroup: undefined },
-  gracePeriod: { raise: true, agentDrainSeconds: 30, flushSeconds: 15 },
-  securityContext: { runAsUser: undefined, runAsGroup: undefined },
-  env: {},
-  ignoredNamespaces: []
-}
-
-test('an image and brokers are enough', () => assert.deepEqual(load(LEAST), DEFAULTS))
+test('an image and brokers are enough', () => assert.deepEqual(load(LEAST), SETTINGS))
 
 test('a section without a value is one that is not there: everything in it may be commented out', () => {
-  const sections = Object.keys(DEFAULTS).filter(key => key !== 'image' && key !== 'kafka')
-  assert.deepEqual(loadWith(sections.map(key => `${key}:\n  # nothing\n`).join('')), DEFAULTS)
+  const sections = Object.keys(SETTINGS).filter(key => key !== 'image' && key !== 'kafka')
+  assert.deepEqual(loadWith(sections.map(key => `${key}:\n  # nothing\n`).join('')), SETTINGS)
   assert.deepEqual(
     load('image: registry.example/inference-logger:1\nkafka: {brokers: "kafka:9092", ca: , config: ~}'),
-    DEFAULTS
+    SETTINGS
   )
 })
 
@@ -80,8 +63,8 @@ test('YAML may use aliases, and may be JSON', () => {
   const { env } = loadWith('ignoredNamespaces: [&name a]\nenv: {A: *name, B: *name}')
   assert.deepEqual(env, { A: 'a', B: 'a' })
   assert.deepEqual(
-    load(JSON.stringify({ image: DEFAULTS.image, kafka: { brokers: 'kafka:9092' }, port: 9480 })),
-    DEFAULTS
+    load(JSON.stringify({ image: SETTINGS.image, kafka: { brokers: 'kafka:9092' }, port: 9480 })),
+    SETTINGS
   )
 })
 
@@ -122,7 +105,7 @@ const { tree } = fc.letrec(tie => ({
     fc.dictionary(key, tie('tree'), { maxKeys: 8 })
   )
 }))
-const settingsLike = fc.record(Object.fromEntries(Object.keys(DEFAULTS).map(name => [name, tree])), {
+const settingsLike = fc.record(Object.fromEntries(Object.keys(SETTINGS).map(name => [name, tree])), {
   requiredKeys: []
 })
 
