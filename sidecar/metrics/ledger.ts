@@ -38,7 +38,12 @@ export class Ledger {
     queue_full: 0,
     journal_unreadable: 0
   }
-  readonly rejected: Tally<RejectReason> = {}
+  readonly rejected: Tally<RejectReason> = {
+    queue_full: 0,
+    journal_failed: 0,
+    too_many_connections: 0,
+    internal_error: 0
+  }
   readonly irregular: Tally<Irregularity> = {}
   /** By the error's name, which is bounded: librdkafka has 172 of them. */
   readonly kafkaErrors: Tally = {}

@@ -71,11 +71,12 @@ test('the documented names are there, with help and type', async t => {
 test('what somebody is to be woken up for is there from the start: an increase() from nothing to 1 is none', async t => {
   const sidecar = await RunningSidecar.start(t, { KAFKA_BROKERS: NOBODY })
   const metrics = parseMetrics(await sidecar.scrape())
-  const { dropped, deadLettered, quarantined } = new Ledger()
+  const { dropped, deadLettered, quarantined, rejected } = new Ledger()
   for (const [name, label, values] of [
     ['events_dropped_total', 'reason', dropped],
     ['events_dead_lettered_total', 'reason', deadLettered],
-    ['journal_quarantined_total', 'what', quarantined]
+    ['journal_quarantined_total', 'what', quarantined],
+    ['requests_rejected_total', 'reason', rejected]
   ] as const) {
     assert.ok(Object.keys(values).length > 1)
     for (const value of Object.keys(values))
