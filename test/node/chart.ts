@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Deployment } from 'kubernetes-types/apps/v1.js'
 import type { MutatingWebhookConfiguration } from 'kubernetes-types/admissionregistration/v1.js'
 import type { Secret } from 'kubernetes-types/core/v1.js'
 import { request } from 'undici'
-import { chartFolder, Helm } from '../support/helm/index.ts'
+import { chartFolder, Helm, withoutHelmTools } from '../support/helm/index.ts'
 import { createNamespace, injectionLabel, podsIn, podsMade } from '../support/kubernetes/namespaces.ts'
 import type { StoredPod } from '../support/kubernetes/kserve.ts'
 import { buildTimeoutMs } from '../support/kubernetes/tools.ts'
@@ -25,7 +26,7 @@ const patience = ['--wait', '--timeout', `${patienceMs / 1000}s`]
 
 /** The chart, installed with Helm: its pods run, and the API server asks them through their Service. */
 export function chart(cluster: () => NodeCluster): void {
-  describe('the chart', { concurrency: false }, () => {
+  describe('the chart', { concurrency: false, skip: withoutHelmTools() }, () => {
     let helm: Helm
     const own = (...args: string[]): Promise<string> => helm.run(...args, '--namespace', namespace)
 
@@ -83,9 +84,46 @@ export function chart(cluster: () => NodeCluster): void {
       })
     })
 
-    it('passes its own test', async () => {
-      const output = await own('test', release, '--logs', '--timeout', `${patienceMs / 1000}s`)
+    it('passes its own test, and says what that has seen', async () => {
+      const test = ['test', release, '--namespace', namespace, '--timeout', `${patienceMs / 1000}s`]
+      const output = await helm.runLoudly(...test)
       assert.match(output, /Phase:\s+Succeeded/)
+      assert.match(output, /a pod in inference-logger-test gets the sidecar/)
+    })
+
+    it('refuses no pod and forgets none while its webhook is replaced, with another certificate', async t => {
+      const { client } = cluster().node.plane
+      const before = (await podsOf('webhook')).map(({ metadata }) => metadata.name)
+      let done = false
+      const values = ['--reuse-values', '--set', 'webhook.certificates.dnsNames={webhook.example}']
+      const upgraded = own('upgrade', release, chartFolder(), ...values, ...patience).finally(() => (done = true))
+      upgraded.catch(() => {})
+      let pods = 0
+      try {
+        for (; !done; pods++) {
+          const pod = predictorPod({ name: `during-${pods}`, namespace: models })
+          const { spec } = await client.create(pod, { dryRun: true })
+          assert.equal(spec?.initContainers?.[0]?.name, sidecarName)
+          await sleep(50)
+        }
+      } finally {
+        // What comes next is an upgrade too.
+        await upgraded
+      }
+      t.diagnostic(`${pods} pods meanwhile`)
+      assert.ok(pods >= 10, `${pods} pods`)
+      const now = await eventually(
+        'the old ones are gone',
+        async () => {
+          const found = await podsOf('webhook')
+          return found.length === before.length && found
+        },
+        patienceMs
+      )
+      assert.deepEqual(
+        now.filter(({ metadata }) => before.includes(metadata.name)),
+        []
+      )
     })
 
     it('adds a gateway, and the webhook goes on with the certificate that it has', async () => {

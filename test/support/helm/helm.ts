@@ -56,7 +56,17 @@ export class Helm {
    * Runs Helm to its end; what it printed.
    * @throws {HelmError} with what it printed, when it failed
    */
-  run(...args: readonly string[]): Promise<string> {
+  async run(...args: readonly string[]): Promise<string> {
+    return (await this.#run(args)).output
+  }
+
+  /** The same with what it printed to standard error: logs of hooks' pods. @throws {HelmError} */
+  async runLoudly(...args: readonly string[]): Promise<string> {
+    const { output, errors } = await this.#run(args)
+    return output + errors
+  }
+
+  #run(args: readonly string[]): Promise<{ output: string; errors: string }> {
     const env = {
       PATH: process.env['PATH'],
       HOME: this.#home,
@@ -75,7 +85,7 @@ export class Helm {
       child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
       child.once('error', reject)
       child.once('close', code => {
-        if (code === 0) resolve(output)
+        if (code === 0) resolve({ output, errors })
         else reject(new HelmError(`helm ${args[0]} ended with ${code}: ${errors}${output}`))
       })
     })
