@@ -12,6 +12,8 @@ COPY package.json package-lock.json .npmrc ./
 # OIDC is left out on purpose: libcurl and what it links to would double the image. lz4 comes with librdkafka.
 # nodedir: the base image has Node's headers, node-gyp would download them.
 # --ignore-scripts: our own `prepare` has no sources to compile here.
+# TypeScript is an optional peer of valibot, which npm installs even with --omit=peer since we have it for development:
+# it would be two thirds of the image's own size.
 RUN export npm_config_nodedir=/usr/local \
  && npm ci --omit=dev --ignore-scripts \
  && npm rebuild node-rdkafka fs-ext \
@@ -27,6 +29,7 @@ RUN export npm_config_nodedir=/usr/local \
  && mv /kept node-rdkafka \
  && strip --strip-unneeded fs-ext/build/Release/fs_ext.node \
  && find fs-ext -mindepth 1 -type f ! -name fs_ext.node ! -name fs-ext.js ! -name package.json ! -name LICENSE.txt -delete \
+ && rm -rf typescript undici/scripts valibot/dist/*.min.* valibot/dist/*.cjs yaml/browser \
  && for package in * @*/*; do \
       for extra in .github bench benchmark benchmarks coverage docs example examples test tests; do \
         rm -rf "${package:?}/$extra"; \
