@@ -1,13 +1,8 @@
-import type { Pod as KubernetesPod } from 'kubernetes-types/core/v1.js'
-
 /**
  * A pod as JSON that somebody sent: every field may be missing, or be of another type than Kubernetes says. It is read
  * through {@link record}, {@link list} and {@link text}, and fields that we do not know are left where they are.
  */
 export type RawPod = Readonly<Record<string, unknown>>
-
-/** For what we build ourselves, where the types are right. */
-export type { KubernetesPod }
 
 /** @returns the value if it is an object and no array; an empty object otherwise */
 export function record(value: unknown): Readonly<Record<string, unknown>> {
